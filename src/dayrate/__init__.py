@@ -1,0 +1,3 @@
+"""Operating economics of large language models."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,75 @@
+"""Accelerators, the links between them, and the servers that hold them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dayrate.errors import InvalidInput
+from dayrate.evidence import Estimate, Source
+from dayrate.units import DType
+
+__all__ = ["Accelerator", "Link", "Server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A connection between accelerators, per device and in one direction."""
+
+    name: str
+    bytes_per_s: float
+    latency_s: float
+    world_size: int  # devices that reach each other at this rate
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """One GPU, TPU or other device, in SI units; peaks are dense."""
+
+    id: str
+    name: str
+    vendor: str
+    generation: str  # "hopper", "ampere", "cdna3": the level calibration falls back to
+    form: str
+    year: int
+    hbm_bytes: float
+    hbm_bytes_per_s: float
+    peak_flop_per_s: Mapping[DType, float]
+    tdp_w: float | None
+    link: Link
+    unit_price_usd: Estimate | None
+    aliases: tuple[str, ...]
+    source: Source
+    confidence: str
+    notes: str = ""
+
+    def matmul_flop_per_s(self, dtype: DType) -> float:
+        """Peak rate of matrix products whose operands are of ``dtype``. [FLOP/s]
+
+        Raises
+        ------
+        InvalidInput
+            The device has no published rate for the format.
+        """
+        if dtype in self.peak_flop_per_s:
+            return self.peak_flop_per_s[dtype]
+        have = ", ".join(d.value for d in self.peak_flop_per_s)
+        raise InvalidInput(
+            f"{self.id} has no published {dtype.value} rate; it has {have}. "
+            "Choose one of these formats or another accelerator."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A machine with its accelerators: what is bought, racked and plugged in."""
+
+    id: str
+    name: str
+    accelerator_id: str
+    accelerators: int
+    rated_w: Estimate  # nameplate or provisioned
+    idle_w: Estimate
+    busy_w: Estimate  # mean while serving at full load
+    capex_usd: Estimate
+    source: Source
+    inter_node: Link
+    notes: str = ""

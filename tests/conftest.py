@@ -1,0 +1,15 @@
+"""What several tests need: where the published data lie, when they are here."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of published measurements and traces, or a visible skip."""
+    if not SHARED.is_dir():
+        pytest.skip("the published data folder ../shared/data is not here")
+    return SHARED
