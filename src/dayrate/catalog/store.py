@@ -1,0 +1,26 @@
+"""The shipped data files, read once: the only place that knows where they lie."""
+
+import functools
+from collections.abc import Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import yaml
+
+__all__ = ["rows"]
+
+Row = Mapping[str, Any]
+
+
+@functools.cache
+def rows(kind: str) -> tuple[Row, ...]:
+    """All rows of ``data/<kind>/*.yaml``, in the order of the file names."""
+    folder = resources.files("dayrate") / "data" / kind
+    files = sorted(f.name for f in folder.iterdir() if f.name.endswith(".yaml"))
+    return tuple(row for name in files for row in _parse(folder / name))
+
+
+def _parse(file: Traversable) -> list[Row]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(file.read_text(encoding="utf-8"), Loader=loader) or []
