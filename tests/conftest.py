@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is no bug: no test here asserts a time.
+hypothesis.settings.register_profile("dayrate", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("dayrate")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
