@@ -1,12 +1,12 @@
 """Who asks for what, when: the demand that a quote is made for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from dayrate.evidence import Source
+from dayrate.evidence import Grade, Ledger, Source
 
 __all__ = ["DayShape", "LengthDistribution", "Workload"]
 
@@ -41,12 +41,16 @@ class LengthDistribution:
 class DayShape:
     """Share of the day's requests that falls in each hour; 24 shares, sum 1.
 
-    ``burst`` is the highest ten minutes over the mean of their hour: replicas must
-    carry it, an hourly profile hides it.
+    ``burst`` is the rate of the highest ten minutes on record over that of the busiest
+    hour of this profile, so that the mean rate × ``peak_over_mean`` × ``burst`` is the
+    rate that replicas must carry: an average day hides the worst one.
     """
 
     hour_frac: Sequence[float]
     burst: float = 1.0
+    name: str = "given"
+    grade: Grade = Grade.GIVEN
+    source: Source = field(default=Source("given by the user"))
 
     @property
     def peak_over_mean(self) -> float:
@@ -68,6 +72,7 @@ class Workload:
     assumed: bool  # whether lengths are an assumption rather than a measurement
     tokenizer: str | None = None
     notes: tuple[str, ...] = ()  # e.g. rows dropped from a trace
+    evidence: Ledger = field(default_factory=Ledger)  # lines named workload.*
 
     @property
     def input_tokens_per_day(self) -> float:
