@@ -10,7 +10,7 @@ import yaml
 from dayrate.catalog.store import rows
 from dayrate.errors import InvalidInput, UnknownName
 
-__all__ = ["ScenarioFile", "read_scenario", "shipped_scenarios"]
+__all__ = ["ScenarioFile", "parse_scenario", "read_scenario", "shipped_scenarios"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +58,44 @@ def read_scenario(name: str) -> ScenarioFile:
     return known[name]
 
 
+def parse_scenario(text: str, *, name: str) -> ScenarioFile:
+    """Read the YAML of one scenario; ``name`` is what errors call it.
+
+    Raises
+    ------
+    InvalidInput
+        The text is not YAML, or does not hold a mapping.
+
+    Examples
+    --------
+    >>> parse_scenario("workload: {isl: 1155}", name="stdin").sections
+    {'workload': {'isl': 1155}}
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" near line {where.line + 1}" if where else ""
+        raise InvalidInput(f"{name!r} is not valid YAML{line}.") from None
+    if not isinstance(data, Mapping):
+        raise InvalidInput(
+            f"{name!r} does not hold a mapping; a scenario has the sections "
+            "model, workload, slo, deployment and economics."
+        )
+    if "quote" in data or "replay" in data:
+        return _from_row({"id": Path(name).stem, **data})
+    return ScenarioFile(Path(name).stem, data)
+
+
 def _from_path(path: Path) -> ScenarioFile:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InvalidInput(
             f"The scenario file {str(path)!r} cannot be read: {reason}."
         ) from None
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" near line {where.line + 1}" if where else ""
-        raise InvalidInput(f"{str(path)!r} is not valid YAML{line}.") from None
-    if not isinstance(data, Mapping):
-        raise InvalidInput(
-            f"{str(path)!r} does not hold a mapping; a scenario has the sections "
-            "model, workload, slo, deployment and economics."
-        )
-    if "quote" in data or "replay" in data:
-        return _from_row({"id": path.stem, **data})
-    return ScenarioFile(path.stem, data)
+    return parse_scenario(text, name=str(path))
 
 
 def _from_row(row: Mapping[str, Any]) -> ScenarioFile:

@@ -119,50 +119,82 @@ class ModelSection(Section):
 
     id: str | None = Field(None, description="catalogue id or path to a config.json")
     quantization: Format | None = Field(None, description="format of the weights")
-    kv_cache_dtype: Format | None = None
-    max_model_len: Count | None = Field(None, description="longest request [token]")
+    kv_cache_dtype: Format | None = Field(None, description="format of the KV cache")
+    max_model_len: Count | None = Field(None, description="longest request, in tokens")
 
 
 class WorkloadSection(Section):
     """Who asks for what: a preset, a trace, or numbers."""
 
-    preset: str | None = None
+    preset: str | None = Field(
+        None, description="a use with its lengths: chat, code completion, ..."
+    )
     trace: str | None = Field(None, description="path of a trace file")
     users: Positive | None = Field(None, description="users per day")
-    requests_per_user: Positive | None = Field(None, description="per user and day")
-    requests_per_day: Positive | None = None
+    requests_per_user: Positive | None = Field(
+        None, description="requests per user and day"
+    )
+    requests_per_day: Positive | None = Field(None, description="requests per day")
     isl: Positive | None = Field(None, description="input tokens per request")
     osl: Positive | None = Field(None, description="output tokens per request")
-    cached_input_frac: Share | None = None
+    cached_input_frac: Share | None = Field(
+        None, description="share of input tokens found in a prefix cache"
+    )
     day_shape: str | tuple[float, ...] | None = Field(
         None, description="name of a shape, or 24 shares"
     )
-    input_tokens_per_day: Positive | None = None
-    cached_input_tokens_per_day: Annotated[float, Field(ge=0)] | None = None
-    output_tokens_per_day: Positive | None = None
+    input_tokens_per_day: Positive | None = Field(
+        None, description="instead of lengths and requests"
+    )
+    cached_input_tokens_per_day: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="of these, found in a prefix cache"
+    )
+    output_tokens_per_day: Positive | None = Field(
+        None, description="instead of lengths and requests"
+    )
 
 
 class SloSection(Section):
     """Latency targets at a percentile."""
 
-    ttft_ms: Annotated[float, In("ms"), Field(gt=0)] | None = None
-    tpot_ms: Annotated[float, In("ms"), Field(gt=0)] | None = None
-    percentile: Annotated[float, Field(ge=50, lt=100)] = 95.0
+    ttft_ms: Annotated[float, In("ms"), Field(gt=0)] | None = Field(
+        None, description="time to first token, at the percentile"
+    )
+    tpot_ms: Annotated[float, In("ms"), Field(gt=0)] | None = Field(
+        None, description="time per output token, at the percentile"
+    )
+    percentile: Annotated[float, Field(ge=50, lt=100)] = Field(
+        95.0, description="share of requests that meet the targets, in percent"
+    )
 
 
 class ServerSection(Section):
     """A machine priced from its parts; watts per part come from ``coefficients``."""
 
-    cpus: Annotated[int, Field(ge=0)] = 0
-    memory_gb: Annotated[float, In("GB"), Field(ge=0)] = 0.0
-    storage_tb: Annotated[float, In("TB"), Field(ge=0)] = 0.0
-    network_mbps: Annotated[float, In("Mbit/s"), Field(ge=0)] = 0.0
-    accelerator: str | None = None
-    accelerators: Annotated[int, Field(ge=0)] = 0
-    coefficients: Literal["realistic", "article"] = "realistic"
-    utilisation: Share = 1.0
-    count: Count = 1
-    price: Annotated[Money, Per("")] | None = None
+    cpus: Annotated[int, Field(ge=0)] = Field(
+        0, description="processors of the machine"
+    )
+    memory_gb: Annotated[float, In("GB"), Field(ge=0)] = Field(
+        0.0, description="memory of the machine"
+    )
+    storage_tb: Annotated[float, In("TB"), Field(ge=0)] = Field(
+        0.0, description="storage of the machine"
+    )
+    network_mbps: Annotated[float, In("Mbit/s"), Field(ge=0)] = Field(
+        0.0, description="rate of its network port"
+    )
+    accelerator: str | None = Field(None, description="accelerator it holds, if any")
+    accelerators: Annotated[int, Field(ge=0)] = Field(0, description="how many of them")
+    coefficients: Literal["realistic", "article"] = Field(
+        "realistic", description="watts per part: published ones, or the article's"
+    )
+    utilisation: Share = Field(
+        1.0, description="share of the watts drawn, mean over the day"
+    )
+    count: Count = Field(1, description="how many such machines")
+    price: Annotated[Money, Per("")] | None = Field(
+        None, description="purchase price of one machine"
+    )
 
     @model_validator(mode="after")
     def _accelerators_are_named(self) -> "ServerSection":
@@ -177,53 +209,113 @@ class ServerSection(Section):
 class DeploymentSection(Section):
     """Which machines, how many, and how the model is spread over them."""
 
-    accelerator: str | None = None
+    accelerator: str | None = Field(
+        None, description="catalogue id or alias, as in h100-sxm-80gb"
+    )
     accelerators: Annotated[float, In("1"), Field(gt=0)] | None = Field(
         None, description="accelerators in all; chosen from the demand when absent"
     )
-    replicas: Count | None = None
-    tensor_parallel_size: Count | None = None
-    pipeline_parallel_size: Count | None = None
+    replicas: Count | None = Field(
+        None, description="copies of the model; chosen from the demand when absent"
+    )
+    tensor_parallel_size: Count | None = Field(
+        None, description="accelerators that share each layer"
+    )
+    pipeline_parallel_size: Count | None = Field(
+        None, description="stages that share the layers"
+    )
     data_parallel_size: Count | None = Field(
         None, description="ranks that each attend to their own sequences"
     )
-    enable_expert_parallel: bool = False
-    max_num_seqs: Count | None = None
-    max_num_batched_tokens: Count | None = None
-    gpu_memory_utilization: PositiveShare | None = None
-    headroom_frac: Annotated[float, In("1"), Field(ge=0)] | None = None
-    scaling: Literal["peak", "hourly"] = "peak"
+    enable_expert_parallel: bool = Field(
+        False, description="experts are spread, not sharded"
+    )
+    max_num_seqs: Count | None = Field(None, description="sequences per batch, at most")
+    max_num_batched_tokens: Count | None = Field(
+        None, description="tokens per step, at most"
+    )
+    gpu_memory_utilization: PositiveShare | None = Field(
+        None, description="share of accelerator memory that is used"
+    )
+    headroom_frac: Annotated[float, In("1"), Field(ge=0)] | None = Field(
+        None, description="capacity above the peak, as a share"
+    )
+    scaling: Literal["peak", "hourly"] = Field(
+        "peak", description="machines for the peak all day, or hour by hour"
+    )
     server: ServerSection | None = None
 
 
 class EconomicsSection(Section):
     """What an hour, a kilowatt-hour, a person costs. Plain money is US dollars."""
 
-    pricing: Pricing | None = None
-    gpu_hour_price: Annotated[Money, Per("hour")] | None = None
+    pricing: Pricing | None = Field(None, description="how the machines are paid for")
+    gpu_hour_price: Annotated[Money, Per("hour")] | None = Field(
+        None, description="price of one accelerator-hour"
+    )
     offer: str | None = Field(None, description="id of one catalogued price")
-    currency: Annotated[str, AfterValidator(_currency)] = "USD"
-    fx: Positive | None = Field(None, description="units of `currency` per US dollar")
+    currency: Annotated[str, AfterValidator(_currency)] = Field(
+        "USD", description="currency of the bill: USD, CNY, EUR, GBP, JPY"
+    )
+    fx: Positive | None = Field(None, description="units of the currency per US dollar")
     site: str | None = Field(None, description="region of electricity and carbon")
-    electricity: Annotated[Money, Per("kWh")] | None = None
-    pue: Annotated[float, In("1"), Field(ge=1)] | None = None
-    carbon_g_per_kwh: Annotated[float, In("1"), Field(ge=0)] | None = None
-    server_price: Annotated[Money, Per("")] | None = None
-    discount_rate: Annotated[float, In("1"), Field(ge=0)] | None = None
-    lifetime_years: Positive | None = None
-    residual_frac: Share | None = None
-    network_capex_frac: Share | None = None
-    maintenance_frac_per_year: Share | None = None
-    colocation: Annotated[Money, Per("kW/month")] | None = None
-    availability: PositiveShare | None = None
-    staff_fte: Annotated[float, Field(ge=0)] | None = None
-    staff_per_year: Annotated[Money, Per("person/year")] | None = None
-    software_per_year: Annotated[Money, Per("year")] | None = None
-    data_per_year: Annotated[Money, Per("year")] | None = None
-    stored_tb: Annotated[float, In("TB"), Field(ge=0)] | None = None
-    storage_per_tb_month: Annotated[Money, Per("TB/month")] | None = None
-    egress_gb_per_day: Annotated[float, In("GB"), Field(ge=0)] | None = None
-    egress_per_gb: Annotated[Money, Per("GB")] | None = None
+    electricity: Annotated[Money, Per("kWh")] | None = Field(
+        None, description="price of electricity"
+    )
+    pue: Annotated[float, In("1"), Field(ge=1)] | None = Field(
+        None, description="facility energy over machine energy"
+    )
+    carbon_g_per_kwh: Annotated[float, In("1"), Field(ge=0)] | None = Field(
+        None, description="CO2 of the grid, in g per kWh"
+    )
+    server_price: Annotated[Money, Per("")] | None = Field(
+        None, description="purchase price of one server"
+    )
+    discount_rate: Annotated[float, In("1"), Field(ge=0)] | None = Field(
+        None, description="cost of capital, per year"
+    )
+    lifetime_years: Positive | None = Field(
+        None, description="years until a machine is written off"
+    )
+    residual_frac: Share | None = Field(
+        None, description="resale value, as a share of the price"
+    )
+    network_capex_frac: Share | None = Field(
+        None, description="network, as a share of the servers' price"
+    )
+    maintenance_frac_per_year: Share | None = Field(
+        None, description="per year, as a share of the price"
+    )
+    colocation: Annotated[Money, Per("kW/month")] | None = Field(
+        None, description="rent of provisioned power"
+    )
+    availability: PositiveShare | None = Field(
+        None, description="share of the time that a machine works"
+    )
+    staff_fte: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="people, in full-time equivalents"
+    )
+    staff_per_year: Annotated[Money, Per("person/year")] | None = Field(
+        None, description="cost of one person"
+    )
+    software_per_year: Annotated[Money, Per("year")] | None = Field(
+        None, description="licences and subscriptions"
+    )
+    data_per_year: Annotated[Money, Per("year")] | None = Field(
+        None, description="data acquisition"
+    )
+    stored_tb: Annotated[float, In("TB"), Field(ge=0)] | None = Field(
+        None, description="data kept"
+    )
+    storage_per_tb_month: Annotated[Money, Per("TB/month")] | None = Field(
+        None, description="price of storage"
+    )
+    egress_gb_per_day: Annotated[float, In("GB"), Field(ge=0)] | None = Field(
+        None, description="traffic out, per day"
+    )
+    egress_per_gb: Annotated[Money, Per("GB")] | None = Field(
+        None, description="price of traffic out"
+    )
 
 
 class Scenario(Section):
