@@ -8,6 +8,8 @@ from dayrate.cli.output import asked_words, colour, page_width, write
 
 __all__ = ["EPILOG", "catalog_command", "show_catalog"]
 
+_SHOWN_IN_FULL = 3  # more that a name may mean are listed
+
 EPILOG = "Example: dayrate catalog accelerators h100-sxm-80gb"
 
 
@@ -15,7 +17,8 @@ def catalog_command(
     kind: Annotated[
         str,
         typer.Argument(
-            help="models, accelerators, servers, prices, sites, workloads or scenarios"
+            help="models, accelerators, servers, links, prices, sites, workloads or "
+            "scenarios."
         ),
     ],
     name: Annotated[
@@ -53,7 +56,7 @@ def show_catalog(
         from dayrate.report.json_ import to_json  # noqa: PLC0415
 
         write(to_json([dict(row) for row in rows]))
-    elif name is None:
+    elif name is None or len(rows) > _SHOWN_IN_FULL:
         write(render_list(kind, rows, page))
     else:
         write("\n".join(render_row(row, page) for row in rows))

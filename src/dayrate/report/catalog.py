@@ -7,6 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from dayrate.catalog.listing import KINDS as LISTED
+from dayrate.catalog.listing import catalog_rows
 from dayrate.catalog.store import rows
 from dayrate.errors import InvalidInput, UnknownName, did_you_mean
 from dayrate.evidence import format_value
@@ -18,15 +20,7 @@ __all__ = ["KINDS", "found", "render_list", "render_row"]
 
 Row = Mapping[str, Any]
 
-KINDS = (
-    "models",
-    "accelerators",
-    "servers",
-    "prices",
-    "sites",
-    "workloads",
-    "scenarios",
-)
+KINDS = (*LISTED, "scenarios")
 _ESTIMATE = {"low", "mid", "high"}
 _SOURCES = ("reference", "source", "checked", "confidence")
 
@@ -45,7 +39,8 @@ def found(kind: str, name: str | None) -> list[dict[str, Any]]:
         close = did_you_mean(kind, KINDS)
         hint = f" Did you mean {close}?" if close else ""
         raise InvalidInput(f"No catalogue of {kind!r}; give {_one_of(KINDS)}.{hint}")
-    every = [_plain(row) for row in rows(kind)]
+    listed = rows(kind) if kind == "scenarios" else catalog_rows(kind)
+    every = [_plain(row) for row in listed]
     if name is None:
         return every
     wanted = name.lower()
@@ -121,7 +116,7 @@ def _lines(facts: Row, inside: str = "") -> Iterator[tuple[str, str]]:
                 inner = item if isinstance(item, Mapping) else {"": item}
                 yield from _lines(inner, f"{name} {i} ")
         else:
-            yield name, _shown(value)
+            yield name, str(value) if key == "year" else _shown(value)
 
 
 def _shown(value: Any) -> str:
@@ -171,28 +166,37 @@ def _accelerator(row: Row, _words: Words) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _price(row: Row, _words: Words) -> str:
-    values = row.get("values") or {}
-    if not values:
-        return _name(row, _words)
-    day = max(values)
-    machines = row.get("accelerators") or {}
-    what = ", ".join(f"{n} × {k}" for k, n in machines.items())
-    unit = str(row.get("unit", "")).replace("usd_per_", "").replace("_", "-")
-    return f"{_shown(values[day])} USD/{unit}, {what} ({day})"
+def _price(row: Row, words: Words) -> str:
+    """Write the newest price; a row without one is of another kind."""
+    price = row.get("usd_per_accelerator_hour")
+    if price is None:
+        return _fact(row, words)
+    machines = ", ".join(
+        f"{_shown(n)} × {k}" for k, n in row.get("accelerators", {}).items()
+    )
+    return f"{price:.2f} USD/h, {machines} ({row['date']})"
 
 
 def _fact(row: Row, words: Words) -> str:
-    """Name what a row is about, then its newest figure."""
-    name = f"{row['kind']}: {_name(row, words)}" if "kind" in row else _name(row, words)
+    """Write the kind and name of a row, then its newest figure."""
+    name = ": ".join(filter(None, (str(row.get("kind", "")), _name(row, words))))
     for key, value in row.items():
         if key.startswith("values") and isinstance(value, Mapping) and value:
             day = max(value)
-            unit = key.removeprefix("values").removeprefix("_").replace("_", " ")
-            coin = str(row.get("currency", ""))
-            figures = " ".join(filter(None, (_newest(value[day]), coin, unit)))
-            return f"{name}, {figures} ({day})"
+            unit = _unit(key, str(row.get("currency", "")))
+            return f"{name}, {_newest(value[day])}{unit} ({day})"
     return name
+
+
+def _unit(key: str, currency: str) -> str:
+    """Read the unit in a key.
+
+    >>> _unit("values_per_kwh", "CNY"), _unit("values_g_per_kwh", "")
+    (' CNY/kWh', ' g/kWh')
+    """
+    text = key.removeprefix("values").replace("_per_", "/").replace("_", " ")
+    text = text.replace("kwh", "kWh").replace("kw ", "kW-").replace("usd", "USD")
+    return f" {currency}{text.strip()}" if currency or text else ""
 
 
 def _newest(value: Any) -> str:

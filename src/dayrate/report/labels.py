@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 
-from dayrate.evidence import Grade, Line
+from dayrate.evidence import Grade
 from dayrate.report.i18n import Words, mark
-from dayrate.scenario.flags import FLAGS
 
 __all__ = [
     "BINDINGS",
     "CONFIDENCE",
     "GRADES",
-    "PHRASES",
     "PRICING",
     "SERVING",
     "TERMS",
-    "flag_of",
+    "bare",
     "label",
 ]
 
@@ -78,9 +76,6 @@ CONFIDENCE: Mapping[str, str] = {
     "low": mark("low"),
 }
 
-#: Texts of the layers below, which know no languages.
-PHRASES = (mark("the scenario"),)
-
 #: Parts of a ledger's names that are read as words; the rest stays as it is.
 _LINES: Mapping[str, str] = {
     **TERMS,
@@ -129,41 +124,14 @@ _ENDINGS = ("_usd_per_day", "_usd_per_kwh", "_usd_per_hour", "_ms", "_usd", "_fr
 def label(name: str, words: Words) -> str:
     """Read the last part of a ledger's name as words; empty where there are none."""
     last = name.rpartition(".")[2]
-    for known in (last, _bare(last)):
+    for known in (last, bare(last)):
         if known in _LINES:
             return words(_LINES[known])
     return ""
 
 
-def flag_of(line: Line) -> str:
-    """Return the flag that changes a line of the ledger; empty if none does.
-
-    >>> from dayrate.evidence import Grade, Line
-    >>> flag_of(Line("economics.pue", 1.3, "1", Grade.ASSUMED))
-    '--pue'
-    """
-    last = line.name.rpartition(".")[2]
-    keys = {".".join(path): flag for flag, path in FLAGS.items()}
-    flags = {**{path[-1]: flag for flag, path in FLAGS.items() if len(path) == 2}}
-    for key in (last, _bare(last), _SAME_AS.get(last, "")):
-        flag = keys.get(line.name) or flags.get(key) or (key if key in FLAGS else "")
-        if flag:
-            return "--" + flag.replace("_", "-")
-    return ""
-
-
-#: Names in the working that a flag of another name decides.
-_SAME_AS = {
-    "usd_per_accelerator_hour": "gpu_hour_price",
-    "accelerator_hour": "gpu_hour_price",
-    "input_tokens_per_request": "isl",
-    "output_tokens_per_request": "osl",
-    "weights_dtype": "quantization",
-    "currency_per_usd": "fx",
-}
-
-
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
+    """Take the unit off a name."""
     for ending in _ENDINGS:
         name = name.removesuffix(ending)
     return name

@@ -8,8 +8,10 @@ from rich.text import Text
 
 from dayrate.evidence import Grade, Line, format_value
 from dayrate.report.canvas import Canvas, Page
-from dayrate.report.labels import BINDINGS, GRADES, PRICING, TERMS, flag_of, label
+from dayrate.report.labels import BINDINGS, GRADES, PRICING, TERMS, label
+from dayrate.report.levers import flag_of
 from dayrate.report.numbers import Coin, figure, percent
+from dayrate.report.phrases import phrase
 from dayrate.report.published import write_published
 from dayrate.scenario.answer import Quote
 from dayrate.scenario.result import Bill, Deployment
@@ -56,7 +58,7 @@ def write_quote(canvas: Canvas, quote: Quote, *, used: bool = False) -> None:
         if items:
             canvas.heading(title)
         for item in items:
-            canvas.bullet(_(item))
+            canvas.bullet(phrase(item, _))
 
 
 def _headline(canvas: Canvas, quote: Quote, *, used: bool) -> None:
@@ -309,7 +311,7 @@ def _assumption(canvas: Canvas, line: Line) -> Iterator[Text]:
     _ = canvas.page.words
     yield Text(label(line.name, _) or line.name)
     value = Text(value_text(line, canvas.page))
-    source = f"\n{_(line.source)}" if line.source else ""
+    source = f"\n{phrase(line.source, _)}" if line.source else ""
     yield value.append(source, style="dim")
     yield Text(flag_of(line), style="cyan")
 
