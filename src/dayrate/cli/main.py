@@ -14,7 +14,7 @@ import typer
 from dayrate import __version__
 from dayrate.cli.catalog import EPILOG as CATALOG_EPILOG
 from dayrate.cli.catalog import catalog_command
-from dayrate.cli.output import say, write
+from dayrate.cli.output import PipeClosed, say, write
 from dayrate.cli.quote import EPILOG as QUOTE_EPILOG
 from dayrate.cli.quote import QuoteCommand, quote_command
 from dayrate.errors import DayrateError, InvalidInput, NoPlan, did_you_mean
@@ -76,8 +76,7 @@ def main(arguments: Sequence[str]) -> int:
         status = typer.main.get_command(app).main(
             rest, prog_name="dayrate", standalone_mode=False
         )
-        sys.stdout.flush()
-    except BrokenPipeError:
+    except PipeClosed:
         _close_stdout()
         return PIPE_CLOSED
     except (KeyboardInterrupt, typer.Abort):

@@ -6,14 +6,22 @@ import sys
 
 from dayrate.report.i18n import Words, language, words
 
-__all__ = ["asked_words", "colour", "page_width", "say", "write"]
+__all__ = ["PipeClosed", "asked_words", "colour", "page_width", "say", "write"]
 
 _WIDTH = 80
 
 
+class PipeClosed(Exception):
+    """Nobody reads the result any more."""
+
+
 def write(text: str) -> None:
     """Print a result."""
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    try:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise PipeClosed from None
 
 
 def say(text: str) -> None:

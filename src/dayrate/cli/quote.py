@@ -67,8 +67,9 @@ def quote_command(
     basis: Annotated[
         Basis,
         typer.Option(
+            metavar="allocated|used",
             help="Include idle capacity, or only what did work (text; "
-            "JSON holds used_frac)."
+            "JSON holds used_frac).",
         ),
     ] = Basis.ALLOCATED,
     lang: Annotated[

@@ -72,7 +72,7 @@ def render_list(kind: str, rows_: Sequence[Row], page: Page) -> str:
     """Write a row per entry: its id and what matters most about it."""
     canvas = Canvas(page)
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(overflow="fold", max_width=page.width * 6 // 10)
+    table.add_column(overflow="fold", max_width=page.width * 5 // 8)
     table.add_column(ratio=1)
     about = _ABOUT.get(kind, _name)
     for row in rows_:
@@ -148,7 +148,8 @@ def _references(row: Row) -> Iterator[str]:
 
 
 def _name(row: Row, words: Words) -> str:
-    title = row.get("title") or row.get("name") or row.get("notes") or ""
+    told = (row.get(key) for key in ("title", "name", "notes", "how"))
+    title = next(filter(None, told), "")
     if isinstance(title, Mapping):
         title = title.get(words.language) or title.get("en", "")
     return str(title)
