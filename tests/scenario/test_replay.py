@@ -128,7 +128,12 @@ def test_the_power_calculator_in_three_readings() -> None:
     assert printed.cost.terms_usd == {}
     assert correct.result["kwh_per_day"] == pytest.approx(386.64)
     assert correct.ledger["cny_per_day"].value == pytest.approx(251.316)
-    assert real.ledger["parts_w"].value < printed.ledger["watts"].value / 3  # type: ignore[operator]
+    assert real.ledger["parts_w"].value == pytest.approx(9016.4, rel=1e-4)
+    assert real.ledger["cny_per_day"].value == pytest.approx(316.2, rel=1e-3)
+    assert real.ledger["cny_per_day_low"].value == pytest.approx(266.9, rel=1e-3)
+    assert real.ledger["cny_per_day_without_gpus"].value == pytest.approx(
+        216.6, rel=1e-3
+    )
     assert real.result["accelerators"] == 8
 
 
