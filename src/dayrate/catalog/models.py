@@ -128,7 +128,11 @@ def _is_path(name: str) -> bool:
 
 def _id_of(path: Path) -> str:
     folder = path if path.suffix != ".json" else path.parent
-    return folder.resolve().name if path.name in {"config.json", folder.name} else path.stem
+    return (
+        folder.resolve().name
+        if path.name in {"config.json", folder.name}
+        else path.stem
+    )
 
 
 def _written_out(name: str, shape: re.Match[str]) -> ModelSpec:
