@@ -103,6 +103,11 @@ def dated(values: Mapping[Any, T], on: dt.date | None) -> tuple[str, T] | None:
     return max(known, key=lambda item: item[0], default=None)
 
 
+def _newest_estimate(row: Row, key: str) -> Estimate | None:
+    found = dated(row.get(key, {}), None)
+    return estimate(row, {**found[1], "date": found[0]}) if found else None
+
+
 def parse_link(row: Row, world_size: int) -> Link:
     """Read a link for a device that reaches ``world_size`` others by it."""
     return Link(
@@ -115,7 +120,6 @@ def parse_link(row: Row, world_size: int) -> Link:
 
 def parse_accelerator(row: Row, links: Mapping[str, Row]) -> Accelerator:
     """Read one row of ``data/accelerators``."""
-    price = row.get("unit_price_usd")
     return Accelerator(
         id=row["id"],
         name=row["name"],
@@ -130,7 +134,7 @@ def parse_accelerator(row: Row, links: Mapping[str, Row]) -> Accelerator:
         },
         tdp_w=row.get("tdp_w"),
         link=parse_link(links[row["link"]["id"]], row["link"]["world_size"]),
-        unit_price_usd=estimate(row, price) if price else None,
+        unit_price_usd=_newest_estimate(row, "unit_price_usd"),
         aliases=tuple(row.get("aliases", ())),
         source=source(row),
         confidence=row["confidence"],
@@ -141,7 +145,6 @@ def parse_accelerator(row: Row, links: Mapping[str, Row]) -> Accelerator:
 def parse_server(row: Row, links: Mapping[str, Row]) -> Server:
     """Read one row of kind ``server`` of ``data/servers``."""
     [(accelerator_id, n)] = row["accelerators"].items()
-    capex = row.get("capex_usd")
     return Server(
         id=row["id"],
         name=row["name"],
@@ -150,7 +153,7 @@ def parse_server(row: Row, links: Mapping[str, Row]) -> Server:
         rated_w=estimate(row, row["rated_kw"], factor=1000),
         idle_w=estimate(row, row["idle_kw"], factor=1000),
         busy_w=estimate(row, row["busy_kw"], factor=1000),
-        capex_usd=estimate(row, capex) if capex else None,
+        capex_usd=_newest_estimate(row, "capex_usd"),
         source=source(row),
         inter_node=parse_link(links[row["inter_node"]], 0),
         notes=row.get("notes", ""),
