@@ -24,7 +24,6 @@ __all__ = [
     "parse_parts",
     "parse_server",
     "source",
-    "sum_estimates",
     "times",
 ]
 
@@ -75,17 +74,6 @@ def times(a: Estimate, b: Estimate, *, extra: float = 1.0) -> Estimate:
         a.low * b.low * extra,
         a.mid * b.mid * extra,
         a.high * b.high * extra,
-        max(a.grade, b.grade),
-        a.source if a.grade >= b.grade else b.source,
-    )
-
-
-def sum_estimates(a: Estimate, b: Estimate) -> Estimate:
-    """Add two estimates end by end; the weaker grade stands."""
-    return Estimate(
-        a.low + b.low,
-        a.mid + b.mid,
-        a.high + b.high,
         max(a.grade, b.grade),
         a.source if a.grade >= b.grade else b.source,
     )
@@ -178,8 +166,6 @@ def generic_server(
         )
     n = min(generic["max_accelerators"], device.link.world_size)
     rated = estimate(generic, generic["rated_frac_of_tdp"], factor=device.tdp_w * n)
-    busy = estimate(generic, generic["busy_frac_of_tdp"], factor=device.tdp_w * n)
-    host = estimate(generic, generic["host_w_per_accelerator"], factor=n)
     return Server(
         id=f"generic-{device.id}",
         name=f"{n} x {device.name}, derived",
@@ -187,7 +173,7 @@ def generic_server(
         accelerators=n,
         rated_w=rated,
         idle_w=times(rated, estimate(generic, generic["idle_frac_of_rated"])),
-        busy_w=sum_estimates(busy, host),
+        busy_w=times(rated, estimate(generic, generic["busy_frac_of_rated"])),
         capex_usd=_generic_capex(device, generic, n),
         source=source(generic),
         inter_node=parse_link(links[generic["inter_node"]], 0),
