@@ -45,9 +45,18 @@ def test_says_where_and_when(row: Row) -> None:
 def test_ranges_are_ordered_and_graded(row: Row) -> None:
     for r in ranges(row):
         assert 0 <= r["low"] <= r["mid"] <= r["high"]
-        own = {"grade", "source", "date"} <= r.keys()
-        assert own or "grade" in row
+        assert {"grade", "source"} <= r.keys() or "grade" in row
         assert Grade[(r.get("grade") or row["grade"]).upper()]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_figure_has_a_date(row: Row) -> None:
+    """Of its own, as the key it is filed under, or of the whole row's reference."""
+    for key, value in row.items():
+        if isinstance(value, Mapping) and {"mid", "grade"} <= value.keys():
+            assert value["date"], key
+        if key in {"unit_price_usd", "capex_usd"} or key.startswith("values"):
+            assert all(re.match(r"\d{4}", str(date)) for date in value), key
 
 
 def test_ids_are_unique() -> None:
