@@ -24,7 +24,6 @@ __all__ = [
     "parse_parts",
     "parse_server",
     "source",
-    "sum_estimates",
     "times",
 ]
 
@@ -80,17 +79,6 @@ def times(a: Estimate, b: Estimate, *, extra: float = 1.0) -> Estimate:
     )
 
 
-def sum_estimates(a: Estimate, b: Estimate) -> Estimate:
-    """Add two estimates end by end; the weaker grade stands."""
-    return Estimate(
-        a.low + b.low,
-        a.mid + b.mid,
-        a.high + b.high,
-        max(a.grade, b.grade),
-        a.source if a.grade >= b.grade else b.source,
-    )
-
-
 def dated(values: Mapping[Any, T], on: dt.date | None) -> tuple[str, T] | None:
     """Return the newest value on or before a day, with its date.
 
@@ -101,6 +89,11 @@ def dated(values: Mapping[Any, T], on: dt.date | None) -> tuple[str, T] | None:
     if on is not None:
         known = ((d, v) for d, v in known if d <= on.isoformat())
     return max(known, key=lambda item: item[0], default=None)
+
+
+def _newest_estimate(row: Row, key: str) -> Estimate | None:
+    found = dated(row.get(key, {}), None)
+    return estimate(row, {**found[1], "date": found[0]}) if found else None
 
 
 def parse_link(row: Row, world_size: int) -> Link:
@@ -115,7 +108,6 @@ def parse_link(row: Row, world_size: int) -> Link:
 
 def parse_accelerator(row: Row, links: Mapping[str, Row]) -> Accelerator:
     """Read one row of ``data/accelerators``."""
-    price = row.get("unit_price_usd")
     return Accelerator(
         id=row["id"],
         name=row["name"],
@@ -130,7 +122,7 @@ def parse_accelerator(row: Row, links: Mapping[str, Row]) -> Accelerator:
         },
         tdp_w=row.get("tdp_w"),
         link=parse_link(links[row["link"]["id"]], row["link"]["world_size"]),
-        unit_price_usd=estimate(row, price) if price else None,
+        unit_price_usd=_newest_estimate(row, "unit_price_usd"),
         aliases=tuple(row.get("aliases", ())),
         source=source(row),
         confidence=row["confidence"],
@@ -141,7 +133,6 @@ def parse_accelerator(row: Row, links: Mapping[str, Row]) -> Accelerator:
 def parse_server(row: Row, links: Mapping[str, Row]) -> Server:
     """Read one row of kind ``server`` of ``data/servers``."""
     [(accelerator_id, n)] = row["accelerators"].items()
-    capex = row.get("capex_usd")
     return Server(
         id=row["id"],
         name=row["name"],
@@ -150,7 +141,7 @@ def parse_server(row: Row, links: Mapping[str, Row]) -> Server:
         rated_w=estimate(row, row["rated_kw"], factor=1000),
         idle_w=estimate(row, row["idle_kw"], factor=1000),
         busy_w=estimate(row, row["busy_kw"], factor=1000),
-        capex_usd=estimate(row, capex) if capex else None,
+        capex_usd=_newest_estimate(row, "capex_usd"),
         source=source(row),
         inter_node=parse_link(links[row["inter_node"]], 0),
         notes=row.get("notes", ""),
@@ -175,8 +166,6 @@ def generic_server(
         )
     n = min(generic["max_accelerators"], device.link.world_size)
     rated = estimate(generic, generic["rated_frac_of_tdp"], factor=device.tdp_w * n)
-    busy = estimate(generic, generic["busy_frac_of_tdp"], factor=device.tdp_w * n)
-    host = estimate(generic, generic["host_w_per_accelerator"], factor=n)
     return Server(
         id=f"generic-{device.id}",
         name=f"{n} x {device.name}, derived",
@@ -184,7 +173,7 @@ def generic_server(
         accelerators=n,
         rated_w=rated,
         idle_w=times(rated, estimate(generic, generic["idle_frac_of_rated"])),
-        busy_w=sum_estimates(busy, host),
+        busy_w=times(rated, estimate(generic, generic["busy_frac_of_rated"])),
         capex_usd=_generic_capex(device, generic, n),
         source=source(generic),
         inter_node=parse_link(links[generic["inter_node"]], 0),

@@ -75,7 +75,7 @@ def price_estimate(
     """
     if pricing is Pricing.OWNED:
         raise InvalidInput(
-            "Owned machines have no price per hour: their cost is derived from capital, "
+            "Owned machines have no price per hour: their cost follows from capital, "
             "power and upkeep. Ask for on-demand, reserved-1y, reserved-3y or spot."
         )
     found = offers(accelerator_id, pricing, on)

@@ -217,7 +217,12 @@ def _computed(step: Step, ledger: Ledger) -> float | None:
             step.formula
         )
         return _number(value, step.name)
-    except (simpleeval.InvalidExpression, ArithmeticError, ValueError) as error:
+    except (
+        simpleeval.InvalidExpression,
+        ArithmeticError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise InvalidInput(
             f"The formula of {step.name!r} is {step.formula!r}, which cannot be "
             f"computed: {error}. It may hold numbers, earlier names, + - * / ** and "

@@ -70,6 +70,16 @@ class Working:
             return self.given(name, given, unit)
         return self.fact(name, default, unit, grade=Grade.ASSUMED, source=why)
 
+    def solved(self, name: str, value: float, unit: str, how: str) -> float:
+        """Record a number that the performance model found, as good as its fit."""
+        return self.fact(name, value, unit, grade=Grade.FITTED, source=how)
+
+    def unknown(self, name: str, unit: str, why: str) -> None:
+        """Record that there is no number, and why."""
+        self.ledger = self.ledger.fact(
+            name, None, unit, grade=Grade.ASSUMED, source=why
+        )
+
     def derive(
         self, name: str, value: float, unit: str, formula: str, why: str = ""
     ) -> float:

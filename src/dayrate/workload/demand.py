@@ -28,8 +28,11 @@ class LengthDistribution:
         return float(self.tokens.mean())
 
     def quantile(self, q: float) -> float:
-        """Length that a share ``q`` of requests does not exceed. [token]"""
-        return float(np.quantile(self.tokens, q))
+        """Length that a share ``q`` of requests does not exceed. [token]
+
+        Point i of n stands for the slice of ranks around (i + ½)/n.
+        """
+        return float(np.quantile(self.tokens, q, method="hazen"))
 
     @property
     def cv(self) -> float:

@@ -28,6 +28,8 @@ Bools = npt.NDArray[np.bool_]
 #: Tokens of a prefix-cache block in the Mooncake traces.
 BLOCK_TOKENS = 512
 
+_LONGEST_DAYS = 3660
+
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
@@ -292,6 +294,11 @@ def _trace(
     form: str, raw: Raw, name: str, dropped: Mapping[str, int], notes: tuple[str, ...]
 ) -> Trace:
     arrival, start_s_of_day = raw.arrival_s, 0.0
+    if arrival is not None and arrival[-1] - arrival[0] > _LONGEST_DAYS * DAY_S:
+        raise UnreadableTrace(
+            f"{name} spans {(arrival[-1] - arrival[0]) / DAY_S:.3g} days. Arrivals are "
+            "in seconds, on one clock; correct those that are not."
+        )
     if form in {"azure", "burstgpt"} and arrival is not None:
         start_s_of_day = float(arrival[0] % DAY_S)
         arrival = arrival - arrival[0]

@@ -92,6 +92,8 @@ STYLES = {
         LLAMA, mlp_bias=False, qk_norm="full", window="pattern", window_every=4
     ),
     "nemotron": replace(LLAMA, norm_bias=True, gated=False),
+    "palm": Style(norms=1, tied=True),
+    "maxtext": Style(gated=False),
     "gptj": replace(
         BIASED,
         norms=1,
