@@ -40,7 +40,8 @@ def step_operators(model: ModelSpec, rank: Rank) -> list[Operator]:
     >>> shape = StepShape(decode_sequences=1, logit_sequences=1)
     >>> rank = accelerator_rank(LLAMA_3_1_70B, Parallelism(), BF16, shape)
     >>> ops = step_operators(LLAMA_3_1_70B, rank)
-    >>> round(float(sum(op.weight_bytes * op.count for op in ops)) / 1e9)  # all but input
+    >>> read_bytes = sum(op.weight_bytes * op.count for op in ops)
+    >>> round(float(read_bytes) / 1e9)  # all but the input embedding
     139
 
     References

@@ -111,7 +111,7 @@ class Efficiency:
         )
 
     def transfer_s(self, transfer: Transfer, machine: Machine) -> Num:
-        """Fixed time plus bytes over the links; nothing for a single rank. [s]"""
+        """Add fixed time to bytes over links; a single rank takes none. [s]"""
         byte_frac, fixed = self.link.at(transfer.ranks)
         if transfer.kind is TransferKind.SEND:
             fixed = machine.link_latency_s

@@ -9,7 +9,6 @@ from dayrate.catalog.model import Block, Mixer, Mlp, ModelSpec, Moe
 from dayrate.perf.attention import cache_bytes
 from dayrate.perf.blocks import step_operators
 from dayrate.perf.deployment import Machine, Parallelism, Precision
-from dayrate.perf.efficiency import Efficiency
 from dayrate.perf.operators import Formats, StepShape
 from dayrate.perf.parallel import accelerator_rank, layer_imbalance
 from dayrate.units import DType, Num
