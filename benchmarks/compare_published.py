@@ -16,9 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dayrate.catalog.model import Attention, Block, Mlp, ModelSpec, PositionKind
-from dayrate.perf.deployment import Machine, Parallelism, Precision
+from dayrate.perf.deployment import Machine, Parallelism, Precision, compute_dtype
 from dayrate.perf.efficiency import load_efficiency
-from dayrate.perf.operators import compute_dtype
 from dayrate.serving.steady import (
     Engine,
     Replica,
@@ -143,7 +142,9 @@ def errors() -> Iterator[tuple[tuple[str, ...], float, dict[str, str]]]:
     known = machines()
     with (SHARED / "measurements/inference.csv").open() as file:
         for row in filter(wanted, csv.DictReader(file)):
-            error = math.log(predicted(row, replica_of(row, known)) / float(row["value"]))
+            error = math.log(
+                predicted(row, replica_of(row, known)) / float(row["value"])
+            )
             group = (row["source"], row["scenario"], row["engine"], row["arch"])
             yield (*group, row["gpu"]), error, row
 
