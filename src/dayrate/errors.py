@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 
+_LISTED_BY = {"scenario": "dayrate quote --list-scenarios"}
+
+
 class DayrateError(Exception):
     """Base class of every error raised on purpose."""
 
@@ -58,9 +61,8 @@ class UnknownName(InvalidInput):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         close = did_you_mean(name, known)
         hint = f" Did you mean {close}?" if close else ""
-        super().__init__(
-            f"No {kind} called {name!r}.{hint} `dayrate catalog {kind}s` lists all."
-        )
+        listing = _LISTED_BY.get(kind, f"dayrate catalog {kind}s")
+        super().__init__(f"No {kind} called {name!r}.{hint} `{listing}` lists all.")
         self.name = name
 
 

@@ -10,7 +10,15 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Estimate", "Grade", "Ledger", "Line", "Source"]
+__all__ = [
+    "Estimate",
+    "Grade",
+    "Ledger",
+    "Line",
+    "Source",
+    "format_value",
+    "formula_names",
+]
 
 
 class Grade(enum.IntEnum):
@@ -72,6 +80,11 @@ class Line:
     source: str = ""
     formula: str = ""
 
+    def substituted(self, lines: Mapping[str, "Line"]) -> str:
+        """Write the formula with the values of its inputs in place of their names."""
+        tree = _Substitute(lines).visit(ast.parse(self.formula, mode="eval"))
+        return ast.unparse(tree).replace("'", "")
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the lines the formula uses, in order of appearance."""
@@ -132,6 +145,40 @@ class Ledger:
     def weakest(self) -> Grade:
         """Grade of the least trustworthy line."""
         return max((line.grade for line in self), default=Grade.GIVEN)
+
+
+class _Substitute(ast.NodeTransformer):
+    """Replaces dotted names by the text of their values."""
+
+    def __init__(self, lines: Mapping[str, Line]) -> None:
+        self.lines = lines
+
+    def _value(self, node: ast.expr) -> ast.expr:
+        line = self.lines.get(ast.unparse(node))
+        return node if line is None else ast.Constant(format_value(line.value))
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        return self._value(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._value(node)
+
+
+def format_value(value: float | str | None) -> str:
+    """Write a number with up to six significant digits, thousands separated.
+
+    >>> format_value(577500000.0), format_value(0.0017652), format_value(None)
+    ('577,500,000', '0.0017652', 'unknown')
+    """
+    if value is None:
+        return "unknown"
+    if isinstance(value, str):
+        return value
+    if value and not 1e-4 <= abs(value) < 1e15:
+        return f"{value:.6g}"
+    if abs(value) >= 1e5 or float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:,.6g}"
 
 
 def formula_names(formula: str) -> Iterator[str]:

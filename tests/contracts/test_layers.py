@@ -13,6 +13,7 @@ LAYERS = [
     {"workload", "perf"},
     {"serving", "training", "energy", "cost"},
     {"scenario"},
+    {"compose"},
     {"quote"},
     {"plan", "uncertainty", "validation"},
     {"measure", "meter", "report"},

@@ -7,7 +7,7 @@ from dayrate.errors import InvalidInput
 from dayrate.evidence import Estimate, Source
 from dayrate.units import DType
 
-__all__ = ["Accelerator", "Link", "Server"]
+__all__ = ["Accelerator", "Link", "PartPowers", "Server", "ServingPower"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,29 @@ class Server:
     rated_w: Estimate  # nameplate or provisioned
     idle_w: Estimate
     busy_w: Estimate  # mean while serving at full load
-    capex_usd: Estimate
+    capex_usd: Estimate | None  # None: no price was found
     source: Source
-    inter_node: Link
+    inter_node: Link  # world_size 0: as many as the network has
     notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartPowers:
+    """Power per unit of a server's parts, for machines described part by part."""
+
+    id: str
+    name: str
+    cpu_w: Estimate
+    w_per_memory_byte: Estimate
+    w_per_storage_byte: Estimate
+    w_per_network_bit_per_s: Estimate
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ServingPower:
+    """Power of one accelerator while it serves, over configurations (p10, p50, p90)."""
+
+    accelerator_id: str
+    serving_w: Estimate
+    idle_w: Estimate

@@ -173,6 +173,8 @@ class ModelSpec:
     weights_dtype: DType
     unquantized_dtype: DType = DType.BF16
     quantized_experts_only: bool = False  # gpt-oss: MXFP4 experts, BF16 elsewhere
+    unquantized_attention: bool = False  # attention stays in ``unquantized_dtype``
+    kv_cache_dtype: DType | None = None  # where the checkpoint holds scales for it
     position_params: int = 0
     final_norm_params: int = 0
     embedding_norm_params: int = 0

@@ -15,7 +15,10 @@ Row = Mapping[str, Any]
 
 @functools.cache
 def rows(kind: str) -> tuple[Row, ...]:
-    """All rows of ``data/<kind>/*.yaml``, in the order of the file names."""
+    """All rows of ``data/<kind>/*.yaml``, in the order of the file names.
+
+    A file holds a list of rows, or a single row.
+    """
     folder = resources.files("dayrate") / "data" / kind
     files = sorted(f.name for f in folder.iterdir() if f.name.endswith(".yaml"))
     return tuple(row for name in files for row in _parse(folder / name))
@@ -23,4 +26,5 @@ def rows(kind: str) -> tuple[Row, ...]:
 
 def _parse(file: Traversable) -> list[Row]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(file.read_text(encoding="utf-8"), Loader=loader) or []
+    data = yaml.load(file.read_text(encoding="utf-8"), Loader=loader) or []
+    return data if isinstance(data, list) else [data]

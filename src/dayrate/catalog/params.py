@@ -1,0 +1,198 @@
+"""How many parameters a model has, part by part, and what they weigh.
+
+Every count is exact for the published checkpoint: norms, biases, routers and their
+correction biases are counted; position tables only where they are learned.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from dayrate.catalog.model import (
+    Attention,
+    Block,
+    LinearAttention,
+    Mamba2,
+    Mixer,
+    Mla,
+    Mlp,
+    ModelSpec,
+    Moe,
+)
+from dayrate.units import DType
+
+__all__ = [
+    "active_params",
+    "ffn_params",
+    "mixer_params",
+    "parameter_groups",
+    "total_params",
+    "weight_bytes",
+]
+
+
+def parameter_groups(spec: ModelSpec) -> dict[str, int]:
+    """Parameters by named part; their sum is the model.
+
+    >>> from dayrate.catalog.hf_config import spec_from_config
+    >>> tiny = spec_from_config(
+    ...     {"model_type": "llama", "hidden_size": 8, "num_hidden_layers": 2,
+    ...      "num_attention_heads": 2, "intermediate_size": 16, "vocab_size": 32},
+    ...     id="tiny")
+    >>> parameter_groups(tiny)
+    {'embedding': 256, 'attention': 512, 'mlp': 768, 'norms': 40, 'lm_head': 256}
+    """
+    groups: dict[str, int] = defaultdict(int)
+    width = spec.embedding_size or spec.hidden_size
+    groups["embedding"] = spec.vocab_size * width
+    groups["positions"] = spec.position_params
+    if spec.embedding_size:  # projected in and out again
+        groups["embedding_projections"] = 2 * width * spec.hidden_size
+    for block in spec.blocks:
+        for name, count in _block_groups(block, spec.hidden_size).items():
+            groups[name] += block.count * count
+    groups["norms"] += spec.final_norm_params + spec.embedding_norm_params
+    groups["lm_head"] = 0 if spec.tied_embeddings else spec.vocab_size * width
+    groups["lm_head"] += spec.vocab_size if spec.lm_head_bias else 0
+    groups["other"] = spec.extra_params
+    return {name: count for name, count in groups.items() if count}
+
+
+def total_params(spec: ModelSpec) -> int:
+    """Return all parameters. [1]"""
+    return sum(parameter_groups(spec).values())
+
+
+def active_params(spec: ModelSpec, *, embedding: bool = True) -> int:
+    """Parameters that one token passes: chosen and shared experts only. [1]
+
+    Publishers differ in whether the input embedding, of which a token reads one row,
+    counts; ``embedding=False`` leaves it out, unless it is also the output head.
+    """
+    idle = sum(
+        b.count * (b.mlp.n_experts - b.mlp.experts_per_token) * _expert(b.mlp, spec)
+        for b in spec.blocks
+        if isinstance(b.mlp, Moe)
+    )
+    if not embedding and not spec.tied_embeddings:
+        idle += spec.vocab_size * (spec.embedding_size or spec.hidden_size)
+    return total_params(spec) - idle
+
+
+def weight_bytes(spec: ModelSpec, dtype: DType | None = None) -> float:
+    """Bytes of all weights in ``dtype``, or in the checkpoint's own formats. [B]
+
+    Embedding, head, norms, routers and convolutions keep ``spec.unquantized_dtype``
+    unless ``dtype`` is at least as wide, as do the parts a quantised checkpoint spares.
+    """
+    stored = dtype or spec.weights_dtype
+    rest = spec.unquantized_dtype if stored.bits < 16 else stored
+    return sum(
+        count * (stored if _quantized(name, spec) else rest).bytes
+        for name, count in parameter_groups(spec).items()
+    )
+
+
+def _quantized(name: str, spec: ModelSpec) -> bool:
+    if name == "experts":
+        return True
+    if spec.quantized_experts_only:
+        return False
+    if name in {"shared_experts", "mlp", "mamba", "linear_attention"}:
+        return True
+    return name == "attention" and not spec.unquantized_attention
+
+
+def _block_groups(block: Block, hidden: int) -> Mapping[str, int]:
+    groups: dict[str, int] = defaultdict(int)
+    groups["norms"] = block.norm_params
+    for mixer in (block.mixer, block.cross):
+        if mixer is not None:
+            groups[_mixer_name(mixer)] += mixer_params(mixer, hidden)
+    if block.mlp is not None:
+        for name, count in ffn_params(block.mlp, hidden).items():
+            groups[name] += count
+    return groups
+
+
+def _mixer_name(mixer: Mixer) -> str:
+    if isinstance(mixer, Mamba2):
+        return "mamba"
+    return "linear_attention" if isinstance(mixer, LinearAttention) else "attention"
+
+
+def mixer_params(mixer: Mixer, hidden: int) -> int:
+    """Parameters of one token mixer, its own norms included. [1]"""
+    if isinstance(mixer, Attention):
+        return _attention(mixer, hidden)
+    if isinstance(mixer, Mla):
+        return _mla(mixer, hidden)
+    if isinstance(mixer, Mamba2):
+        return _mamba(mixer, hidden)
+    return _linear_attention(mixer, hidden)
+
+
+def _attention(a: Attention, hidden: int) -> int:
+    queries = a.n_heads * a.head_dim
+    projected = (2 if a.gated_output else 1) * queries + 2 * a.n_kv_heads * a.head_dim
+    biases = (projected if a.qkv_bias else 0) + (hidden if a.out_bias else 0)
+    matrices = hidden * (projected + queries)
+    return matrices + biases + a.qk_norm_params + a.sink_params
+
+
+def _mla(a: Mla, hidden: int) -> int:
+    head = a.qk_nope_head_dim + a.qk_rope_head_dim
+    rank = a.q_lora_rank
+    queries = (rank or hidden) * a.n_heads * head
+    down = rank * (hidden + 1) if rank else 0  # with its norm
+    latent = hidden * (a.kv_lora_rank + a.qk_rope_head_dim) + a.kv_lora_rank
+    up = a.kv_lora_rank * a.n_heads * (a.qk_nope_head_dim + a.v_head_dim)
+    out = a.n_heads * a.v_head_dim * hidden
+    return down + queries + latent + up + out + _indexer(a, hidden)
+
+
+def _indexer(a: Mla, hidden: int) -> int:
+    if a.index_topk is None:
+        return 0
+    queries = (a.q_lora_rank or hidden) * a.index_n_heads * a.index_head_dim
+    keys = hidden * a.index_head_dim + 2 * a.index_head_dim  # with its norm
+    return queries + keys + hidden * a.index_n_heads
+
+
+def _mamba(m: Mamba2, hidden: int) -> int:
+    inner, state = m.n_heads * m.head_dim, 2 * m.n_groups * m.state_dim
+    projected, convolved = 2 * inner + state + m.n_heads, inner + state
+    matrices = hidden * (projected + inner)
+    convolution = convolved * (m.conv_kernel + (1 if m.conv_bias else 0))
+    biases = projected + hidden if m.proj_bias else 0
+    return matrices + convolution + biases + 3 * m.n_heads + inner
+
+
+def _linear_attention(a: LinearAttention, hidden: int) -> int:
+    keys, values = a.n_k_heads * a.k_head_dim, a.n_v_heads * a.v_head_dim
+    matrices = hidden * (2 * keys + 3 * values + 2 * a.n_v_heads)
+    convolution = (2 * keys + values) * a.conv_kernel
+    return matrices + convolution + 2 * a.n_v_heads + a.v_head_dim
+
+
+def ffn_params(mlp: Mlp | Moe, hidden: int) -> dict[str, int]:
+    """Parameters of one feed-forward part, by named part. [1]"""
+    if isinstance(mlp, Mlp):
+        return {"mlp": _matrices(mlp, hidden)}
+    latent = 2 * hidden * mlp.latent_size if mlp.latent_size else 0
+    router = hidden * mlp.n_experts + (mlp.n_experts if mlp.router_bias else 0)
+    shared = (3 if mlp.gated else 2) * hidden * mlp.shared_intermediate_size
+    return {
+        "experts": mlp.n_experts * _matrices(mlp, mlp.latent_size or hidden),
+        "shared_experts": shared + latent,
+        "routers": router + (hidden if mlp.shared_gate else 0),
+    }
+
+
+def _matrices(mlp: Mlp | Moe, hidden: int) -> int:
+    up = 2 if mlp.gated else 1
+    bias = up * mlp.intermediate_size + hidden if mlp.bias else 0
+    return (up + 1) * hidden * mlp.intermediate_size + bias
+
+
+def _expert(moe: Moe, spec: ModelSpec) -> int:
+    return _matrices(moe, moe.latent_size or spec.hidden_size)

@@ -1,0 +1,138 @@
+"""``dayrate quote``: the daily bill of a scenario."""
+
+import enum
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from dayrate.cli.output import asked_words, colour, page_width, write
+from dayrate.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from dayrate.report.canvas import Page
+
+__all__ = ["EPILOG", "QuoteCommand", "quote_command"]
+
+EPILOG = (
+    "Example: dayrate quote --model meta-llama/Llama-3.1-70B-Instruct "
+    "--accelerator h100-sxm-80gb --isl 1155 --osl 211 --requests-per-day 500000"
+)
+
+
+class Basis(enum.Enum):
+    """What the amounts include: idle capacity, or only the share that did work."""
+
+    ALLOCATED = "allocated"
+    USED = "used"
+
+
+class QuoteCommand(TyperCommand):
+    """Adds the flags of the scenario, which take a while to load, when it is called."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the command's own options, then one for each key of a scenario."""
+        from dayrate.cli.options import scenario_options  # noqa: PLC0415 - slow
+
+        return [*super().get_params(ctx), *scenario_options()]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Hand the scenario's flags over apart from the command's own."""
+        own = {p.name for p in self.params}
+        ctx.obj = {k: ctx.params.pop(k) for k in list(ctx.params) if k not in own}
+        return super().invoke(ctx)
+
+
+def quote_command(
+    ctx: typer.Context,
+    scenario: Annotated[
+        str | None,
+        typer.Argument(
+            help="A scenario file, the name of a shipped one, or - to read YAML "
+            "from stdin. Flags win over it.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, working included.")
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Show the formula, numbers and source of every figure."
+        ),
+    ] = False,
+    basis: Annotated[
+        Basis,
+        typer.Option(
+            metavar="allocated|used",
+            help="Include idle capacity, or only what did work (text; "
+            "JSON holds used_frac).",
+        ),
+    ] = Basis.ALLOCATED,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            metavar="en|zh",
+            envvar="DAYRATE_LANG",
+            help="Language of the text.",
+            show_default="en",
+        ),
+    ] = None,
+    list_scenarios: Annotated[
+        bool, typer.Option("--list-scenarios", help="List the shipped scenarios.")
+    ] = False,
+) -> None:
+    """Price a day of serving a model: per day, per request and per token.
+
+    What is not given is chosen, and listed as an assumption. Quantities are plain
+    numbers in the unit shown, or text with a unit: --ttft "2 s", --electricity
+    "0.65 CNY/kWh".
+    """
+    if list_scenarios:
+        from dayrate.cli.catalog import show_catalog  # noqa: PLC0415
+
+        show_catalog("scenarios", None, as_json=as_json, lang=lang)
+        return
+    language = asked_words(lang)
+    answer = _answer(scenario, ctx.obj)
+    if as_json:
+        from dayrate.report.json_ import to_json  # noqa: PLC0415
+
+        write(to_json(answer.to_dict()))
+        return
+    from dayrate.report.canvas import Page  # noqa: PLC0415 - not needed for JSON
+
+    page = Page(language, page_width(), colour())
+    _write(answer, page, used=basis is Basis.USED, explain=explain)
+
+
+def _answer(scenario: str | None, values: dict[str, Any]) -> Any:
+    from dayrate.cli.options import given  # noqa: PLC0415 - slow
+    from dayrate.quote import quote  # noqa: PLC0415 - slow
+
+    flags = given(values)
+    if scenario is None and not flags:
+        raise InvalidInput(
+            "There is nothing to price. Give a scenario (`dayrate quote "
+            "--list-scenarios` lists those shipped) or at least --model."
+        )
+    return quote(_from_stdin() if scenario == "-" else scenario, **flags)
+
+
+def _from_stdin() -> Any:
+    from dayrate.scenario.read import parse_scenario  # noqa: PLC0415 - slow
+
+    return parse_scenario(sys.stdin.read(), name="stdin")
+
+
+def _write(answer: Any, page: "Page", *, used: bool, explain: bool) -> None:
+    from dayrate.report.text import render_text  # noqa: PLC0415
+
+    write(render_text(answer, page, used=used))
+    if explain:
+        from dayrate.report.explain import render_explanation  # noqa: PLC0415
+
+        write("\n" + render_explanation(answer, page))

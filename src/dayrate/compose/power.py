@@ -1,0 +1,72 @@
+"""From load to kilowatt-hours: servers, their idle draw, and the facility."""
+
+import numpy as np
+
+from dayrate.compose.deploy import Plan
+from dayrate.compose.money import Facility
+from dayrate.compose.resolve import Resolved
+from dayrate.energy.facility import carbon_kg, facility_energy_j
+from dayrate.energy.power import node_power_w
+from dayrate.scenario.result import Energy
+from dayrate.scenario.working import Working
+from dayrate.units import DAY_S, KWH_J
+
+__all__ = ["day_of_energy", "serving_energy"]
+
+
+def serving_energy(r: Resolved, plan: Plan, site: Facility, w: Working) -> Energy:
+    """Draw of the day: every hour at its own load, idle machines included."""
+    server = r.server
+    n = server.accelerators
+    w.fact("server.accelerators", float(n), "1", **cited(server.source))
+    idle_w = w.estimate("server.idle_w", server.idle_w, "W")
+    busy_w = w.estimate("server.busy_w", server.busy_w, "W")
+    load = np.clip(plan.fleet.utilisation_frac, 0.0, 1.0)
+    share = plan.fleet.replicas / plan.replicas * plan.accelerators / n
+    watts = node_power_w(idle_w=idle_w, busy_w=busy_w, utilisation_frac=load)
+    mean_w = float(np.mean(np.asarray(watts) * share))
+    w.solved("serving.utilisation", plan.utilisation, "1", "mean demand over capacity")
+    w.derive(
+        "energy.server_hours",
+        plan.accelerator_hours / n,
+        "h/day",
+        "energy.accelerator_hours / server.accelerators",
+    )
+    w.derive(
+        "energy.mean_it_power_kw",
+        mean_w / 1e3,
+        "kW",
+        "energy.server_hours / 24 * (server.idle_w + (server.busy_w - server.idle_w)"
+        " * serving.utilisation) / 1000",
+    )
+    return day_of_energy(mean_w, r.workload.requests_per_day, site, w)
+
+
+def day_of_energy(
+    mean_w: float, requests: float | None, site: Facility, w: Working
+) -> Energy:
+    """Energy at the meter of the facility, for a mean draw already written down."""
+    energy_j = facility_energy_j(it_power_w=mean_w, pue=site.pue, duration_s=DAY_S)
+    kwh = float(energy_j) / KWH_J
+    w.derive(
+        "energy.kwh_per_day",
+        kwh,
+        "kWh/day",
+        "energy.mean_it_power_kw * 24 * economics.pue",
+    )
+    kg = carbon_kg(energy_j=energy_j, kg_per_j=site.kg_co2_per_kwh / KWH_J)
+    w.derive(
+        "energy.kg_co2_per_day",
+        float(kg),
+        "kg/day",
+        "energy.kwh_per_day * economics.carbon_kg_per_kwh",
+    )
+    wh = None
+    if requests:
+        wh = w.derive(
+            "energy.wh_per_request",
+            kwh * 1e3 / requests,
+            "Wh",
+            "energy.kwh_per_day * 1000 / workload.requests_per_day",
+        )
+    return Energy(kwh, wh, mean_w / 1e3, site.pue, float(kg))

@@ -1,0 +1,277 @@
+"""From names to objects: model, machine, demand, formats, targets, engine."""
+
+from dataclasses import dataclass
+
+from dayrate import catalog
+from dayrate.catalog.hardware import Accelerator, Server
+from dayrate.catalog.model import ModelSpec
+from dayrate.catalog.params import active_params, total_params
+from dayrate.errors import InvalidInput
+from dayrate.evidence import Grade
+from dayrate.perf.deployment import Machine, Precision
+from dayrate.perf.efficiency import Efficiency, load_efficiency
+from dayrate.perf.memory import kv_bytes_per_token
+from dayrate.perf.operators import compute_dtype
+from dayrate.scenario.schema import Scenario, WorkloadSection
+from dayrate.scenario.working import Working
+from dayrate.serving.replica import Engine, Slo, Traffic
+from dayrate.units import GIB, TERA, DType
+from dayrate.workload.build import DemandInput, build_workload
+from dayrate.workload.demand import Workload
+
+__all__ = ["Resolved", "resolve"]
+
+DEFAULT_ACCELERATOR = "h100-sxm-80gb"
+DEFAULT_PRESET = "chat"
+#: Latency limits of MLPerf's Llama 2 70B server scenario, taken where none are given.
+DEFAULT_TTFT_MS, DEFAULT_TPOT_MS = 2000.0, 200.0
+MLPERF = "MLPerf Inference v4.0, Llama 2 70B server: 2 s and 200 ms; set --ttft, --tpot"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Everything the physics needs, still free of a choice of parallelism."""
+
+    model: ModelSpec
+    accelerator: Accelerator
+    server: Server
+    machine: Machine
+    efficiency: Efficiency
+    precision: Precision
+    engine: Engine
+    workload: Workload
+    traffic: Traffic
+    slo: Slo
+    slo_given: bool
+
+    @property
+    def slo_source(self) -> str:
+        """Who set the targets."""
+        return "the scenario" if self.slo_given else MLPERF
+
+
+def resolve(scenario: Scenario, w: Working) -> Resolved:
+    """Look every name up and write down what was found, given or chosen."""
+    model = _model(scenario, w)
+    accelerator = _accelerator(scenario, w)
+    server = catalog.server_for(accelerator.id)
+    workload = _workload(scenario, w)
+    precision = _precision(scenario, model, accelerator, w)
+    _check_context(scenario, model, workload)
+    slo, slo_given = _targets(scenario)
+    efficiency = load_efficiency(accelerator.id, accelerator.generation)
+    w.choice(
+        "perf.calibration",
+        efficiency.level,
+        given=None,
+        why="kernel timings: of this accelerator, its generation, or the default",
+        grade=Grade.ASSUMED if efficiency.level == "default" else Grade.FITTED,
+    )
+    return Resolved(
+        model=model,
+        accelerator=accelerator,
+        server=server,
+        machine=machine_of(accelerator, server, precision),
+        efficiency=efficiency,
+        precision=precision,
+        engine=_engine(scenario, accelerator, w),
+        workload=workload,
+        traffic=_traffic(workload),
+        slo=slo,
+        slo_given=slo_given,
+    )
+
+
+def machine_of(a: Accelerator, server: Server, precision: Precision) -> Machine:
+    """Take from the catalogue what the physics needs, at the formats in use."""
+    sixteen = DType.BF16 if DType.BF16 in a.peak_flop_per_s else DType.FP16
+    wanted = compute_dtype(precision.weights)
+    matmul = wanted if wanted in a.peak_flop_per_s else sixteen
+    return Machine(
+        generation=a.generation,
+        accelerator_id=a.id,
+        matmul_flop_per_s=a.matmul_flop_per_s(matmul),
+        attention_flop_per_s=a.matmul_flop_per_s(sixteen),
+        hbm_bytes_per_s=a.hbm_bytes_per_s,
+        hbm_bytes=a.hbm_bytes,
+        link_bytes_per_s=a.link.bytes_per_s,
+        link_latency_s=a.link.latency_s,
+        link_world_size=a.link.world_size,
+        node_bytes_per_s=server.inter_node.bytes_per_s,
+        node_latency_s=server.inter_node.latency_s,
+    )
+
+
+def _model(scenario: Scenario, w: Working) -> ModelSpec:
+    name = scenario.model.id
+    if name is None:
+        raise InvalidInput(
+            "No model is given. Give --model with a catalogue id or the path of a "
+            "config.json; `dayrate catalog models` lists the ids."
+        )
+    model = catalog.model(name)
+    w.choice("model.id", model.id, given=name, why="")
+    source = str(model.source or "its config.json")
+    for line, count in (
+        ("model.total_params", total_params(model)),
+        ("model.active_params", active_params(model)),
+    ):
+        w.fact(line, float(count), "1", grade=Grade.CITED, source=f"from {source}")
+    return model
+
+
+def _accelerator(scenario: Scenario, w: Working) -> Accelerator:
+    name = scenario.deployment.accelerator
+    found = catalog.accelerator(name or DEFAULT_ACCELERATOR)
+    w.choice(
+        "deployment.accelerator",
+        found.id,
+        given=name,
+        why="a widely rented accelerator; set --accelerator",
+    )
+    cited = {"grade": Grade.CITED, "source": str(found.source)}
+    for dtype in (DType.BF16, DType.FP16, DType.FP8):
+        if dtype in found.peak_flop_per_s:
+            peak = found.peak_flop_per_s[dtype] / TERA
+            w.fact(f"accelerator.{dtype.value}_tflop_per_s", peak, "TFLOP/s", **cited)
+    gb_per_s = found.hbm_bytes_per_s / 1e9
+    w.fact("accelerator.hbm_gb_per_s", gb_per_s, "GB/s", **cited)
+    w.fact("accelerator.hbm_gib", found.hbm_bytes / GIB, "GiB", **cited)
+    return found
+
+
+def _workload(scenario: Scenario, w: Working) -> Workload:
+    section = scenario.workload
+    preset = section.preset
+    if not _says_lengths(section):
+        preset = w.choice(
+            "workload.preset",
+            DEFAULT_PRESET,
+            given=preset,
+            why="no lengths were given; set --preset, --trace, or --isl and --osl",
+        )
+    elif preset is not None:
+        w.choice("workload.preset", preset, given=preset, why="")
+    demand = DemandInput(
+        preset=preset,
+        trace_path=section.trace,
+        users=section.users,
+        requests_per_user_per_day=section.requests_per_user,
+        requests_per_day=section.requests_per_day,
+        isl=section.isl,
+        osl=section.osl,
+        cached_input_frac=section.cached_input_frac,
+        day_shape=section.day_shape,
+        input_tokens_per_day=section.input_tokens_per_day,
+        cached_input_tokens_per_day=section.cached_input_tokens_per_day,
+        output_tokens_per_day=section.output_tokens_per_day,
+    )
+    workload = build_workload(demand)
+    w.ledger = w.ledger.update(workload.evidence)
+    return workload
+
+
+def _says_lengths(section: WorkloadSection) -> bool:
+    lengths = (section.trace, section.isl, section.osl, section.input_tokens_per_day)
+    return any(x is not None for x in (*lengths, section.output_tokens_per_day))
+
+
+def _precision(
+    scenario: Scenario, model: ModelSpec, accelerator: Accelerator, w: Working
+) -> Precision:
+    sixteen = DType.BF16 if DType.BF16 in accelerator.peak_flop_per_s else DType.FP16
+    asked = scenario.model.quantization
+    weights = asked or (
+        sixteen if model.weights_dtype is DType.BF16 else model.weights_dtype
+    )
+    kv_cache = scenario.model.kv_cache_dtype or sixteen
+    w.choice(
+        "deployment.weights_dtype",
+        weights.value,
+        given=asked,
+        why="the format the checkpoint is published in; set --quantization",
+        grade=Grade.CITED,
+    )
+    w.choice(
+        "deployment.kv_cache_dtype",
+        kv_cache.value,
+        given=scenario.model.kv_cache_dtype,
+        why="vLLM's default, the format of the activations; set --kv-cache-dtype",
+    )
+    w.fact(
+        "model.kv_bytes_per_token",
+        kv_bytes_per_token(model, kv_cache),
+        "B/token",
+        grade=Grade.CITED,
+        source="from its config: keys and values of all layers",
+    )
+    return Precision(weights=weights, kv_cache=kv_cache, activations=sixteen)
+
+
+def _check_context(scenario: Scenario, model: ModelSpec, workload: Workload) -> None:
+    asked, limit = scenario.model.max_model_len, model.max_position_embeddings
+    if asked is not None and limit is not None and asked > limit:
+        raise InvalidInput(
+            f"--max-model-len is {asked} and {model.id} has {limit} positions. "
+            f"Give at most {limit}."
+        )
+    longest = asked or limit
+    mean = workload.input_length.mean_tokens + workload.output_length.mean_tokens
+    if longest is not None and mean > longest:
+        raise InvalidInput(
+            f"A request of {mean:.0f} tokens (input and output) exceeds the "
+            f"{longest} that {model.id} may hold. Give shorter --isl and --osl"
+            + (", a longer --max-model-len," if asked else "")
+            + " or another --model."
+        )
+
+
+def _engine(scenario: Scenario, accelerator: Accelerator, w: Working) -> Engine:
+    """Take the limits that vLLM V1 takes by itself on such a device."""
+    large = accelerator.hbm_bytes >= 70 * GIB and "a100" not in accelerator.id
+    seqs, tokens = (1024, 8192) if large else (256, 2048)
+    section = scenario.deployment
+    why = "vLLM V1's default for an API server on such a device"
+    memory = w.assumed(
+        "deployment.gpu_memory_utilization",
+        section.gpu_memory_utilization,
+        "1",
+        default=0.9,
+        why="vLLM's default",
+    )
+    return Engine(
+        max_num_seqs=w.assumed(
+            "deployment.max_num_seqs", section.max_num_seqs, "1", default=seqs, why=why
+        ),
+        max_num_batched_tokens=w.assumed(
+            "deployment.max_num_batched_tokens",
+            section.max_num_batched_tokens,
+            "token",
+            default=tokens,
+            why=why,
+        ),
+        gpu_memory_utilization=memory,
+    )
+
+
+def _traffic(workload: Workload) -> Traffic:
+    return Traffic(
+        input_tokens=workload.input_length.mean_tokens,
+        output_tokens=workload.output_length.mean_tokens,
+        cached_input_frac=workload.cached_input_frac,
+        input_tokens_p95=workload.input_length.quantile(0.95),
+        output_cv=workload.output_length.cv,
+    )
+
+
+def _targets(scenario: Scenario) -> tuple[Slo, bool]:
+    """Take the targets given, one or both; with neither, MLPerf's."""
+    section = scenario.slo
+    quantile = section.percentile / 100
+    if section.ttft_ms is None and section.tpot_ms is None:
+        return Slo(DEFAULT_TTFT_MS / 1e3, DEFAULT_TPOT_MS / 1e3, quantile), False
+    ttft_s, tpot_s = (
+        float("inf") if ms is None else ms / 1e3
+        for ms in (section.ttft_ms, section.tpot_ms)
+    )
+    return Slo(ttft_s, tpot_s, quantile), True

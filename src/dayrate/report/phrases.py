@@ -1,0 +1,52 @@
+"""Sentences of the layers below, which know no languages, in the reader's own."""
+
+import functools
+import re
+from collections.abc import Mapping
+
+from dayrate.report.i18n import Words, mark
+
+__all__ = ["PHRASES", "phrase"]
+
+#: As written below, with placeholders where a value stands.
+PHRASES = (
+    mark("the scenario"),
+    mark("given by the user"),
+    mark("none is counted unless given"),
+    mark("every request has the mean length"),
+    mark("the day shape {name} is assumed"),
+    mark("{side} lengths of {name} scaled from a mean of {was} to {now} tokens"),
+    mark("{late} rows were out of order of arrival and were sorted"),
+    mark("{n} of {rows} rows dropped: {why}"),
+    mark("Multi-token prediction layers are left out."),
+    mark("The config names no number format; BF16 assumed."),
+)
+
+
+def phrase(text: str, words: Words) -> str:
+    """Translate a sentence; one that nobody translated comes back as it is.
+
+    Examples
+    --------
+    >>> from dayrate.report.i18n import words
+    >>> phrase("the day shape flat is assumed", words("zh"))
+    '日内负载曲线 flat 为假定'
+    """
+    for message, pattern in _patterns().items():
+        found = pattern.fullmatch(text)
+        if found:
+            return words(message).format(**found.groupdict())
+    return words(text)
+
+
+@functools.cache
+def _patterns() -> Mapping[str, re.Pattern[str]]:
+    return {message: _pattern(message) for message in PHRASES if "{" in message}
+
+
+def _pattern(message: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", message)
+    texts = (
+        re.escape(t) if i % 2 == 0 else f"(?P<{t}>.+)" for i, t in enumerate(parts)
+    )
+    return re.compile("".join(texts))

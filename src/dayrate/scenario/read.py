@@ -1,0 +1,109 @@
+"""Scenario files: a user's YAML, or one that ships with the package."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dayrate.catalog.store import rows
+from dayrate.errors import InvalidInput, UnknownName
+
+__all__ = ["ScenarioFile", "parse_scenario", "read_scenario", "shipped_scenarios"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFile:
+    """The parts of a scenario file, not yet checked.
+
+    ``sections`` is what `scenario_from` takes; ``replay`` holds a published estimate
+    with its own arithmetic, where the file has one.
+    """
+
+    id: str
+    sections: Mapping[str, Any]
+    replay: Mapping[str, Any] | None = None
+    title: Mapping[str, str] = field(default_factory=dict)  # by language
+    question: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_sections(self) -> bool:
+        """Whether dayrate itself can answer, beside any published figure."""
+        return bool(self.sections)
+
+
+def shipped_scenarios() -> tuple[ScenarioFile, ...]:
+    """All scenarios that come with the package, by id."""
+    return tuple(
+        _from_row(row) for row in sorted(rows("scenarios"), key=lambda r: str(r["id"]))
+    )
+
+
+def read_scenario(name: str) -> ScenarioFile:
+    """Read a YAML file, or find a shipped scenario by its id.
+
+    Raises
+    ------
+    InvalidInput
+        The file is absent, is not YAML, or does not hold a mapping.
+    """
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml", ".json"} or path.exists():
+        return _from_path(path)
+    known = {s.id: s for s in shipped_scenarios()}
+    if name not in known:
+        raise UnknownName("scenario", name, known)
+    return known[name]
+
+
+def parse_scenario(text: str, *, name: str) -> ScenarioFile:
+    """Read the YAML of one scenario; ``name`` is what errors call it.
+
+    Raises
+    ------
+    InvalidInput
+        The text is not YAML, or does not hold a mapping.
+
+    Examples
+    --------
+    >>> parse_scenario("workload: {isl: 1155}", name="stdin").sections
+    {'workload': {'isl': 1155}}
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" near line {where.line + 1}" if where else ""
+        raise InvalidInput(f"{name!r} is not valid YAML{line}.") from None
+    if not isinstance(data, Mapping):
+        raise InvalidInput(
+            f"{name!r} does not hold a mapping; a scenario has the sections "
+            "model, workload, slo, deployment and economics."
+        )
+    if "quote" in data or "replay" in data:
+        return _from_row({"id": Path(name).stem, **data})
+    return ScenarioFile(Path(name).stem, data)
+
+
+def _from_path(path: Path) -> ScenarioFile:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InvalidInput(
+            f"The scenario file {str(path)!r} cannot be read: {reason}."
+        ) from None
+    return parse_scenario(text, name=str(path))
+
+
+def _from_row(row: Mapping[str, Any]) -> ScenarioFile:
+    return ScenarioFile(
+        id=row["id"],
+        sections=row.get("quote") or {},
+        replay=row.get("replay"),
+        title=row.get("title") or {},
+        question=row.get("question") or {},
+        source=row.get("source") or {},
+    )

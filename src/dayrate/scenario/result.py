@@ -1,0 +1,113 @@
+"""What a quote answers: deployment, serving, energy and bill, with the working.
+
+A field that is ``None`` is unknown for this scenario: it is never guessed.
+"""
+
+from dataclasses import dataclass
+
+from dayrate.cost.breakdown import Cost
+
+__all__ = ["Bill", "ClaimCheck", "Deployment", "Energy", "Serving"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The machines that carry the demand, and how the model is spread over them."""
+
+    model: str | None
+    accelerator: str | None
+    accelerators: float | None  # in all, as billed
+    servers: float | None
+    replicas: float | None  # at the busiest hour
+    replicas_by_hour: tuple[int, ...]  # empty when not planned hour by hour
+    accelerators_per_replica: int | None
+    tensor_parallel_size: int | None
+    pipeline_parallel_size: int | None
+    expert_parallel_size: int | None
+    data_parallel_size: int | None
+    weights_dtype: str | None
+    kv_cache_dtype: str | None
+    max_num_seqs: int | None
+    max_num_batched_tokens: int | None
+    gpu_memory_utilization: float | None
+    pricing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Demand per day and how fast one request is served at the busiest hour."""
+
+    requests_per_day: float | None
+    input_tokens_per_day: float | None  # cached ones included
+    cached_input_tokens_per_day: float | None
+    output_tokens_per_day: float | None
+    peak_requests_per_s: float | None
+    capacity_requests_per_s: float | None  # of one replica, within the targets
+    batch: float | None  # sequences decoding together at the peak
+    ttft_ms: float | None  # at the percentile of the scenario, p95 unless said
+    ttft_mean_ms: float | None
+    tpot_ms: float | None
+    tpot_mean_ms: float | None
+    percentile: float
+    tokens_per_s_per_accelerator: float | None  # input + output, mean over the day
+    utilisation: float | None  # mean over the day, of the capacity within the targets
+    binding: str | None  # what limits a replica: memory, max_num_seqs, ttft, tpot
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Electricity drawn in a day, facility included."""
+
+    kwh_per_day: float | None
+    wh_per_request: float | None
+    mean_it_power_kw: float | None
+    pue: float | None
+    kg_co2_per_day: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The day's cost as named terms, and what a unit of work costs.
+
+    Unit costs are on the allocated basis (idle capacity included) and split between
+    kinds of token by their marginal work. ``used_frac`` is the share of the bill that
+    did work: times it, any figure becomes the used basis.
+    """
+
+    cost: Cost
+    used_frac: float | None
+    usd_per_request: float | None
+    usd_per_1k_tokens: float | None  # of all tokens, input and output
+    usd_per_million_input_tokens: float | None  # not cached
+    usd_per_million_cached_input_tokens: float | None
+    usd_per_million_output_tokens: float | None
+    currency: str
+    currency_per_usd: float
+
+    @property
+    def total_usd_per_day(self) -> float:
+        """Sum of all terms. [USD/day]"""
+        return float(self.cost.total_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCheck:
+    """A published figure beside what its own assumptions, or ours, give."""
+
+    name: str
+    published: float
+    computed: float
+    unit: str
+    rtol: float
+    expected: bool  # whether the source got it right
+    where: str
+
+    @property
+    def ratio(self) -> float:
+        """Computed over published. [1]"""
+        return self.computed / self.published
+
+    @property
+    def holds(self) -> bool:
+        """Whether the computed figure is within ``rtol`` of the published one."""
+        return abs(self.ratio - 1) <= self.rtol

@@ -1,0 +1,157 @@
+"""What serves, what it serves, and what was promised."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dayrate.catalog.model import ModelSpec
+from dayrate.perf.deployment import Machine, Parallelism, Precision
+from dayrate.perf.efficiency import Efficiency
+from dayrate.perf.memory import MemoryPlan, memory_plan, workspace_bytes
+from dayrate.perf.operators import StepShape
+from dayrate.perf.parallel import scheduling_ranks
+from dayrate.perf.step import StepTime, step_time
+from dayrate.units import Num
+
+__all__ = ["Engine", "Replica", "Slo", "Traffic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Limits of the serving engine, named as vLLM names them.
+
+    They hold for each scheduler: once per attention-data rank, and the token limit
+    once per pipeline micro-batch.
+    """
+
+    max_num_seqs: Num
+    max_num_batched_tokens: Num
+    gpu_memory_utilization: Num = 0.9
+    chunked_prefill: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The mean request, and how much requests differ; fields may be arrays.
+
+    Parameters
+    ----------
+    input_tokens, output_tokens : Num
+        Mean lengths. [token]
+    cached_input_frac : Num
+        Share of input tokens found in a prefix cache. [1]
+    input_tokens_p95 : Num or None
+        Length of a long prompt, for the tail of the time to first token. [token]
+    output_cv : Num
+        Standard deviation over mean of the output length. [1]
+    """
+
+    input_tokens: Num
+    output_tokens: Num
+    cached_input_frac: Num = 0.0
+    input_tokens_p95: Num | None = None
+    output_cv: Num = 0.0
+
+    @property
+    def cached_tokens(self) -> Num:
+        """Input tokens per request that are not computed again. [token]"""
+        return self.input_tokens - self.uncached_tokens
+
+    @property
+    def uncached_tokens(self) -> Num:
+        """Input tokens per request to compute; the last one always is. [token]"""
+        computed = self.input_tokens * (1.0 - np.asarray(self.cached_input_frac))
+        return np.maximum(computed, 1.0)
+
+    @property
+    def decode_steps(self) -> Num:
+        """Steps after the one that yields the first token. [1]"""
+        return np.maximum(self.output_tokens - 1.0, 0.0)
+
+    @property
+    def context_tokens(self) -> Num:
+        """Mean context of a sequence met at random while it decodes. [token]
+
+        Long outputs are met more often, in proportion to their length, hence
+        ``1 + cv ** 2``.
+        """
+        grown = self.output_tokens / 2.0 * (1.0 + np.asarray(self.output_cv) ** 2)
+        return self.input_tokens + grown
+
+    @property
+    def long_over_mean(self) -> Num:
+        """Long prompt over mean prompt. [1]"""
+        if self.input_tokens_p95 is None:
+            return 1.0
+        return np.maximum(self.input_tokens_p95 / self.input_tokens, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """Latency targets that a share ``quantile`` of requests must meet.
+
+    ``tpot_s`` is a request's mean time per output token after the first.
+    """
+
+    ttft_s: Num = float("inf")
+    tpot_s: Num = float("inf")
+    quantile: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One copy of a model on its accelerators, with the engine that runs it."""
+
+    model: ModelSpec
+    machine: Machine
+    parallelism: Parallelism
+    precision: Precision
+    engine: Engine
+    efficiency: Efficiency
+
+    @property
+    def schedulers(self) -> Num:
+        """Micro-batches under way at the same time. [1]"""
+        return scheduling_ranks(self.parallelism)
+
+    @property
+    def max_sequences(self) -> Num:
+        """Sequences that the engine admits. [1]"""
+        return self.engine.max_num_seqs * self.parallelism.attention_data
+
+    @property
+    def max_step_tokens(self) -> Num:
+        """Tokens that the engine admits to one step of the replica. [token]"""
+        return self.engine.max_num_batched_tokens * self.schedulers
+
+    def step(self, shape: StepShape) -> StepTime:
+        """Time of one step."""
+        return step_time(
+            self.model,
+            self.machine,
+            self.parallelism,
+            self.precision,
+            shape,
+            efficiency=self.efficiency,
+        )
+
+    def memory(self, context_tokens: Num) -> MemoryPlan:
+        """Share the memory out for sequences of this context."""
+        engine = self.engine
+        workspace = workspace_bytes(
+            self.model,
+            self.parallelism,
+            self.precision,
+            tokens=engine.max_num_batched_tokens,
+            sequences=engine.max_num_seqs,
+            reserve_bytes=self.efficiency.reserve_bytes,
+        )
+        return memory_plan(
+            self.model,
+            self.machine,
+            self.parallelism,
+            self.precision,
+            context_tokens=context_tokens,
+            usable_bytes=self.machine.hbm_bytes * engine.gpu_memory_utilization,
+            workspace=workspace,
+        )

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from dayrate.errors import InvalidInput, UnknownName
+from dayrate.scenario.read import read_scenario
+
+
+def test_sections_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("workload: {isl: 5}\n")
+    scenario = read_scenario(str(file))
+    assert scenario.id == "mine"
+    assert scenario.sections == {"workload": {"isl": 5}}
+    assert scenario.replay is None
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"a: [1\n", "is not valid YAML near line 2"),
+        (b"- 1\n", "does not hold a mapping"),
+        (b"", "does not hold a mapping"),
+        (b"\xff\xfe", "it is not UTF-8 text"),
+    ],
+)
+def test_a_bad_file_is_a_sentence(
+    tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_bytes(content)
+    with pytest.raises(InvalidInput, match=sentence):
+        read_scenario(str(file))
+
+
+def test_an_absent_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="No such file"):
+        read_scenario(str(tmp_path / "none.yaml"))
+
+
+def test_a_folder_is_not_a_scenario(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="Is a directory"):
+        read_scenario(str(tmp_path))
+
+
+def test_an_unknown_id_suggests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "dayrate.scenario.read.rows", lambda kind: ({"id": "llama-chat", "quote": {}},)
+    )
+    with pytest.raises(UnknownName, match="Did you mean llama-chat"):
+        read_scenario("llama-chta")
