@@ -19,7 +19,7 @@ from dayrate.catalog.params import active_params, total_params
 from dayrate.errors import AmbiguousName, InvalidInput, UnknownName, UnreadableConfig
 from dayrate.evidence import Source
 
-__all__ = ["CountsOnly", "Counts", "model", "model_counts", "model_ids", "model_row"]
+__all__ = ["Counts", "CountsOnly", "model", "model_counts", "model_ids", "model_row"]
 
 Row = Mapping[str, Any]
 SUFFIX = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}

@@ -316,3 +316,14 @@ def _write_fleet(section: DeploymentSection, plan: Plan, w: Working) -> None:
             "1",
             "deployment.replicas * deployment.accelerators_per_replica",
         )
+    hours = plan.accelerator_hours
+    if plan.demand.policy is FleetPolicy.PEAK:
+        w.derive(
+            "deployment.accelerator_hours",
+            hours,
+            "h/day",
+            "24 * deployment.accelerators",
+        )
+    else:
+        how = "replicas of each hour, times the accelerators of one"
+        w.solved("deployment.accelerator_hours", hours, "h/day", how)

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from dayrate import catalog
 from dayrate.catalog.price import Pricing
-from dayrate.catalog.sites import Site
-from dayrate.evidence import Grade
 from dayrate.scenario.quantity import Money
 from dayrate.scenario.schema import EconomicsSection
 from dayrate.scenario.working import Working

@@ -18,7 +18,7 @@ def serving_energy(r: Resolved, plan: Plan, site: Facility, w: Working) -> Energ
     """Draw of the day: every hour at its own load, idle machines included."""
     server = r.server
     n = server.accelerators
-    w.fact("server.accelerators", float(n), "1", **cited(server.source))
+    w.cited("server.accelerators", float(n), "1", server.source)
     idle_w = w.estimate("server.idle_w", server.idle_w, "W")
     busy_w = w.estimate("server.busy_w", server.busy_w, "W")
     load = np.clip(plan.fleet.utilisation_frac, 0.0, 1.0)
@@ -30,7 +30,7 @@ def serving_energy(r: Resolved, plan: Plan, site: Facility, w: Working) -> Energ
         "energy.server_hours",
         plan.accelerator_hours / n,
         "h/day",
-        "energy.accelerator_hours / server.accelerators",
+        "deployment.accelerator_hours / server.accelerators",
     )
     w.derive(
         "energy.mean_it_power_kw",

@@ -8,14 +8,13 @@ from dayrate.catalog.model import ModelSpec
 from dayrate.catalog.params import active_params, total_params
 from dayrate.errors import InvalidInput
 from dayrate.evidence import Grade
-from dayrate.perf.deployment import Machine, Precision
+from dayrate.perf.deployment import Machine, Precision, machine_of
 from dayrate.perf.efficiency import Efficiency, load_efficiency
 from dayrate.perf.memory import kv_bytes_per_token
-from dayrate.perf.operators import compute_dtype
 from dayrate.scenario.schema import Scenario, WorkloadSection
 from dayrate.scenario.working import Working
 from dayrate.serving.replica import Engine, Slo, Traffic
-from dayrate.units import GIB, TERA, DType
+from dayrate.units import GB, GIB, TERA, DType
 from dayrate.workload.build import DemandInput, build_workload
 from dayrate.workload.demand import Workload
 
@@ -71,7 +70,12 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
         model=model,
         accelerator=accelerator,
         server=server,
-        machine=machine_of(accelerator, server, precision),
+        machine=machine_of(
+            accelerator,
+            network=server.inter_node,
+            precision=precision,
+            per_server=server.accelerators,
+        ),
         efficiency=efficiency,
         precision=precision,
         engine=_engine(scenario, accelerator, w),
@@ -79,26 +83,6 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
         traffic=_traffic(workload),
         slo=slo,
         slo_given=slo_given,
-    )
-
-
-def machine_of(a: Accelerator, server: Server, precision: Precision) -> Machine:
-    """Take from the catalogue what the physics needs, at the formats in use."""
-    sixteen = DType.BF16 if DType.BF16 in a.peak_flop_per_s else DType.FP16
-    wanted = compute_dtype(precision.weights)
-    matmul = wanted if wanted in a.peak_flop_per_s else sixteen
-    return Machine(
-        generation=a.generation,
-        accelerator_id=a.id,
-        matmul_flop_per_s=a.matmul_flop_per_s(matmul),
-        attention_flop_per_s=a.matmul_flop_per_s(sixteen),
-        hbm_bytes_per_s=a.hbm_bytes_per_s,
-        hbm_bytes=a.hbm_bytes,
-        link_bytes_per_s=a.link.bytes_per_s,
-        link_latency_s=a.link.latency_s,
-        link_world_size=a.link.world_size,
-        node_bytes_per_s=server.inter_node.bytes_per_s,
-        node_latency_s=server.inter_node.latency_s,
     )
 
 
@@ -129,14 +113,13 @@ def _accelerator(scenario: Scenario, w: Working) -> Accelerator:
         given=name,
         why="a widely rented accelerator; set --accelerator",
     )
-    cited = {"grade": Grade.CITED, "source": str(found.source)}
+    source = found.source
     for dtype in (DType.BF16, DType.FP16, DType.FP8):
         if dtype in found.peak_flop_per_s:
             peak = found.peak_flop_per_s[dtype] / TERA
-            w.fact(f"accelerator.{dtype.value}_tflop_per_s", peak, "TFLOP/s", **cited)
-    gb_per_s = found.hbm_bytes_per_s / 1e9
-    w.fact("accelerator.hbm_gb_per_s", gb_per_s, "GB/s", **cited)
-    w.fact("accelerator.hbm_gib", found.hbm_bytes / GIB, "GiB", **cited)
+            w.cited(f"accelerator.{dtype.value}_tflop_per_s", peak, "TFLOP/s", source)
+    w.cited("accelerator.hbm_gb_per_s", found.hbm_bytes_per_s / GB, "GB/s", source)
+    w.cited("accelerator.hbm_gib", found.hbm_bytes / GIB, "GiB", source)
     return found
 
 

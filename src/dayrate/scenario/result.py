@@ -14,55 +14,61 @@ __all__ = ["Bill", "ClaimCheck", "Deployment", "Energy", "Serving"]
 class Deployment:
     """The machines that carry the demand, and how the model is spread over them."""
 
-    model: str | None
-    accelerator: str | None
-    accelerators: float | None  # in all, as billed
-    servers: float | None
-    replicas: float | None  # at the busiest hour
-    replicas_by_hour: tuple[int, ...]  # empty when not planned hour by hour
-    accelerators_per_replica: int | None
-    tensor_parallel_size: int | None
-    pipeline_parallel_size: int | None
-    expert_parallel_size: int | None
-    data_parallel_size: int | None
-    weights_dtype: str | None
-    kv_cache_dtype: str | None
-    max_num_seqs: int | None
-    max_num_batched_tokens: int | None
-    gpu_memory_utilization: float | None
-    pricing: str
+    model: str | None = None
+    accelerator: str | None = None
+    accelerators: float | None = None  # in all, as billed
+    servers: float | None = None
+    replicas: float | None = None  # at the busiest hour
+    replicas_by_hour: tuple[float, ...] = ()  # empty when not planned hour by hour
+    accelerators_per_replica: int | None = None
+    tensor_parallel_size: int | None = None
+    pipeline_parallel_size: int | None = None
+    expert_parallel_size: int | None = None
+    data_parallel_size: int | None = None
+    weights_dtype: str | None = None
+    kv_cache_dtype: str | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    gpu_memory_utilization: float | None = None
+    pricing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
     """Demand per day and how fast one request is served at the busiest hour."""
 
-    requests_per_day: float | None
-    input_tokens_per_day: float | None  # cached ones included
-    cached_input_tokens_per_day: float | None
-    output_tokens_per_day: float | None
-    peak_requests_per_s: float | None
-    capacity_requests_per_s: float | None  # of one replica, within the targets
-    batch: float | None  # sequences decoding together at the peak
-    ttft_ms: float | None  # at the percentile of the scenario, p95 unless said
-    ttft_mean_ms: float | None
-    tpot_ms: float | None
-    tpot_mean_ms: float | None
-    percentile: float
-    tokens_per_s_per_accelerator: float | None  # input + output, mean over the day
-    utilisation: float | None  # mean over the day, of the capacity within the targets
-    binding: str | None  # what limits a replica: memory, max_num_seqs, ttft, tpot
+    requests_per_day: float | None = None
+    input_tokens_per_day: float | None = None  # cached ones included
+    cached_input_tokens_per_day: float | None = None
+    output_tokens_per_day: float | None = None
+    peak_requests_per_s: float | None = None
+    capacity_requests_per_s: float | None = None  # of one replica, within the targets
+    batch: float | None = None  # sequences decoding together at the peak
+    ttft_ms: float | None = None  # at the percentile of the scenario, p95 unless said
+    ttft_mean_ms: float | None = None
+    tpot_ms: float | None = None
+    tpot_mean_ms: float | None = None
+    percentile: float = 95.0
+    tokens_per_s_per_accelerator: float | None = (
+        None  # input + output, mean over the day
+    )
+    utilisation: float | None = (
+        None  # mean over the day, of the capacity within the targets
+    )
+    binding: str | None = (
+        None  # what limits a replica: memory, max_num_seqs, ttft, tpot
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Energy:
     """Electricity drawn in a day, facility included."""
 
-    kwh_per_day: float | None
-    wh_per_request: float | None
-    mean_it_power_kw: float | None
-    pue: float | None
-    kg_co2_per_day: float | None
+    kwh_per_day: float | None = None
+    wh_per_request: float | None = None
+    mean_it_power_kw: float | None = None
+    pue: float | None = None
+    kg_co2_per_day: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +81,14 @@ class Bill:
     """
 
     cost: Cost
-    used_frac: float | None
-    usd_per_request: float | None
-    usd_per_1k_tokens: float | None  # of all tokens, input and output
-    usd_per_million_input_tokens: float | None  # not cached
-    usd_per_million_cached_input_tokens: float | None
-    usd_per_million_output_tokens: float | None
-    currency: str
-    currency_per_usd: float
+    used_frac: float | None = None
+    usd_per_request: float | None = None
+    usd_per_1k_tokens: float | None = None  # of all tokens, input and output
+    usd_per_million_input_tokens: float | None = None  # not cached
+    usd_per_million_cached_input_tokens: float | None = None
+    usd_per_million_output_tokens: float | None = None
+    currency: str = "USD"
+    currency_per_usd: float = 1.0
 
     @property
     def total_usd_per_day(self) -> float:

@@ -7,7 +7,7 @@ arithmetic and nothing can be used without being written down.
 from collections.abc import Callable
 from typing import Any
 
-from dayrate.evidence import Estimate, Grade, Ledger
+from dayrate.evidence import Estimate, Grade, Ledger, Source
 
 __all__ = ["Working"]
 
@@ -28,6 +28,10 @@ class Working:
         """Record a number from outside."""
         self.ledger = self.ledger.fact(name, value, unit, grade=grade, source=source)
         return value
+
+    def cited(self, name: str, value: float, unit: str, source: Source) -> float:
+        """Record a number of the catalogue."""
+        return self.fact(name, value, unit, grade=Grade.CITED, source=str(source))
 
     def choice(
         self, name: str, value: str, *, given: Any, why: str, grade: Grade | None = None

@@ -1,0 +1,167 @@
+"""The one composition: from a question to the daily bill, with its working.
+
+``quote()`` is what the command line, the page and a notebook call. It walks demand,
+physics, serving, energy and cost once, and everything it uses is in the answer's
+ledger.
+"""
+
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import Any
+
+from dayrate.catalog.price import Pricing
+from dayrate.compose.bill import Machines, machines_cost, write_total
+from dayrate.compose.deploy import deploy
+from dayrate.compose.money import exchange, facility
+from dayrate.compose.parts import parts_cost, parts_power_w
+from dayrate.compose.power import day_of_energy, serving_energy
+from dayrate.compose.published import published_quote
+from dayrate.compose.resolve import resolve
+from dayrate.compose.speed import deployment_of, serving_at_peak
+from dayrate.compose.unit import unit_bill
+from dayrate.scenario.answer import Quote
+from dayrate.scenario.flags import nested, overlaid
+from dayrate.scenario.read import ScenarioFile, read_scenario
+from dayrate.scenario.result import Bill, Deployment, Serving
+from dayrate.scenario.schema import Scenario, scenario_from
+from dayrate.scenario.working import Working
+
+__all__ = ["Quote", "answer", "quote"]
+
+Source = str | PathLike[str] | Mapping[str, Any] | ScenarioFile | None
+
+
+def quote(scenario: Source = None, /, **flags: Any) -> Quote:
+    """Price a day: what it costs to serve a model, and how that follows.
+
+    Parameters
+    ----------
+    scenario
+        Id of a shipped scenario, path of a YAML file, or a mapping with the sections
+        model, workload, slo, deployment and economics.
+    **flags
+        Keys of any section by their flat names, as on the command line:
+        ``model``, ``accelerator``, ``isl``, ``osl``, ``requests_per_day``, ``ttft``,
+        ``pricing`` ... They win over the scenario.
+
+    Returns
+    -------
+    Quote
+        Deployment, speed, energy and bill; ``explain()`` shows the working.
+
+    Raises
+    ------
+    InvalidInput
+        Something given is unknown, malformed or contradictory.
+    NoPlan
+        Nothing fits the memory or meets the targets.
+
+    Examples
+    --------
+    >>> day = quote(
+    ...     model="meta-llama/Llama-3.1-70B-Instruct", accelerator="H100",
+    ...     isl=1155, osl=211, requests_per_day=500_000)
+    >>> day.serving.input_tokens_per_day
+    577500000.0
+    """
+    return answer(_file(scenario), flags)
+
+
+def answer(file: ScenarioFile, flags: Mapping[str, Any]) -> Quote:
+    """Answer a scenario file with flags on top of it."""
+    sections = overlaid(file.sections, nested(flags))
+    scenario = scenario_from(sections)
+    if file.replay is None:
+        return _own(scenario)
+    engine = _own(scenario) if file.has_sections else None
+    return published_quote(scenario, file.replay, engine)
+
+
+def _file(scenario: Source) -> ScenarioFile:
+    if isinstance(scenario, ScenarioFile):
+        return scenario
+    if scenario is None:
+        return ScenarioFile("flags", {})
+    if isinstance(scenario, Mapping):
+        return ScenarioFile("mapping", scenario)
+    return read_scenario(fspath(scenario))
+
+
+def _own(scenario: Scenario) -> Quote:
+    if scenario.deployment.server is not None and scenario.model.id is None:
+        return _server_quote(scenario)
+    return _serving_quote(scenario)
+
+
+def _serving_quote(scenario: Scenario) -> Quote:
+    """Demand → deployment → speed → energy → bill."""
+    w = Working()
+    pricing = _pricing(scenario, w)
+    r = resolve(scenario, w)
+    plan = deploy(scenario, r, w)
+    serving, point = serving_at_peak(scenario, r, plan, w)
+    money = exchange(scenario.economics, w)
+    site = facility(money, pricing, w)
+    energy = serving_energy(r, plan, site, w)
+    machines = Machines(
+        r.accelerator.id,
+        plan.accelerators,
+        plan.accelerator_hours,
+        r.server,
+        energy.kwh_per_day,
+    )
+    cost, left_out = machines_cost(machines, pricing, money, site)
+    write_total(cost, w)
+    bill = unit_bill(cost, r, plan, point, money)
+    return Quote(
+        scenario=scenario,
+        deployment=deployment_of(r, plan, pricing),
+        serving=serving,
+        energy=energy,
+        bill=bill,
+        ledger=w.ledger,
+        omissions=(*left_out, *_NOT_MODELLED),
+        notes=(*r.workload.notes, *r.model.notes),
+    )
+
+
+#: What the closed form does not look at, said with every answer that uses it.
+_NOT_MODELLED = (
+    "start-up, updates and failures of replicas, beyond the head-room",
+    "training, fine-tuning and evaluation of the model",
+)
+
+
+def _server_quote(scenario: Scenario) -> Quote:
+    """Price a machine from its parts: no model, so no tokens."""
+    w = Working()
+    server = scenario.deployment.server
+    assert server is not None
+    money = exchange(scenario.economics, w)
+    site = facility(money, Pricing.OWNED, w)
+    energy = day_of_energy(parts_power_w(server, w), None, site, w)
+    assert energy.kwh_per_day is not None
+    cost, left_out = parts_cost(server, energy.kwh_per_day, money, site)
+    write_total(cost, w)
+    return Quote(
+        scenario=scenario,
+        deployment=Deployment(
+            accelerator=server.accelerator,
+            accelerators=float(server.accelerators * server.count),
+            servers=float(server.count),
+            pricing=Pricing.OWNED.value,
+        ),
+        serving=Serving(),
+        energy=energy,
+        bill=Bill(cost=cost, currency=money.currency, currency_per_usd=money.per_usd),
+        ledger=w.ledger,
+        omissions=left_out,
+    )
+
+
+def _pricing(scenario: Scenario, w: Working) -> Pricing:
+    given = scenario.economics.pricing
+    chosen = given or Pricing.ON_DEMAND
+    why = "a price without commitment; set --pricing"
+    w.choice("economics.pricing", chosen.value, given=given, why=why)
+    return chosen
