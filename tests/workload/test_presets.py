@@ -112,3 +112,8 @@ def test_an_assumed_preset_warns() -> None:
     (note,) = profile_of_preset("translation").notes
     assert note.startswith("translation is an assumption: No public trace")
     assert profile_of_preset("translation").shape.grade is Grade.ASSUMED
+
+
+def test_the_shape_of_another_service_is_an_assumption() -> None:
+    assert profile_of_preset("chat").shape.grade is Grade.MEASURED
+    assert profile_of_preset("code-completion").shape.grade is Grade.ASSUMED

@@ -117,7 +117,7 @@ def state_bytes(mixer: Mamba2 | LinearAttention) -> float:
     Examples
     --------
     >>> state_bytes(Mamba2(128, 64, 128, 8, 4))
-    4227072.0
+    4255744.0
 
     References
     ----------

@@ -40,7 +40,8 @@ def step_operators(model: ModelSpec, rank: Rank) -> list[Operator]:
     >>> shape = StepShape(decode_sequences=1, logit_sequences=1)
     >>> rank = accelerator_rank(LLAMA_3_1_70B, Parallelism(), BF16, shape)
     >>> ops = step_operators(LLAMA_3_1_70B, rank)
-    >>> round(float(sum(op.weight_bytes * op.count for op in ops)) / 1e9)  # all but input
+    >>> read_bytes = sum(op.weight_bytes * op.count for op in ops)
+    >>> round(float(read_bytes) / 1e9)  # all but the input embedding
     139
 
     References
@@ -88,12 +89,15 @@ def step_transfers(model: ModelSpec, rank: Rank, machine: Machine) -> list[Trans
     listed = [
         dataclasses.replace(t, count=t.count * block.count)
         for block in model.blocks
-        for t in block_transfers(block, _seen_by(block, model, rank), machine)
+        for t in block_transfers(
+            block, _without_prompt(block, _seen_by(block, model, rank)), machine
+        )
     ]
     return listed + pipeline_transfers(rank, machine)
 
 
-def _block_operators(block: Block, rank: Rank) -> Iterator[Operator]:
+def _block_operators(block: Block, step: Rank) -> Iterator[Operator]:
+    rank = _without_prompt(block, step)
     listed = [rank.elementwise("norms", _norm_values(block, rank))]
     if block.mixer is not None:
         mixed = mixer_operators(block.mixer, rank)
@@ -104,7 +108,7 @@ def _block_operators(block: Block, rank: Rank) -> Iterator[Operator]:
             if block.cross is None or op.kind is not OpKind.ATTENTION_DECODE
         ]
     if block.cross is not None:
-        listed += mixer_operators(block.cross, rank)
+        listed += mixer_operators(block.cross, step)
     if block.mlp is not None:
         listed += feed_forward_operators(block.mlp, rank)
     return (dataclasses.replace(op, count=block.count) for op in listed)
@@ -119,8 +123,7 @@ def _norm_values(block: Block, rank: Rank) -> Num:
 def _seen_by(block: Block, model: ModelSpec, rank: Rank) -> Rank:
     """Restrict the step to the tokens a layer computes.
 
-    Encoders see prompts, in both directions, hence twice the causal context; the
-    decoder of such a model sees generated tokens only.
+    Encoders see prompts, in both directions, hence twice the causal context.
     """
     if not model.is_encoder_decoder:
         return rank
@@ -131,10 +134,17 @@ def _seen_by(block: Block, model: ModelSpec, rank: Rank) -> Rank:
             decode_sequences=0.0 * s.decode_sequences,
             prefill_context_tokens=2.0 * s.prefill_context_tokens,
         )
-    elif block.cross is None:
-        shape = dataclasses.replace(s, prefill_tokens=0.0 * s.prefill_tokens)
     else:
         shape = s
+    return dataclasses.replace(rank, shape=shape)
+
+
+def _without_prompt(block: Block, rank: Rank) -> Rank:
+    """Leave a decoder with cross attention the generated tokens only."""
+    if block.cross is None:
+        return rank
+    s = rank.shape
+    shape = dataclasses.replace(s, prefill_tokens=0.0 * s.prefill_tokens)
     return dataclasses.replace(rank, shape=shape)
 
 

@@ -157,20 +157,28 @@ def _all_reduce(rank: Rank, machine: Machine, *, count: int) -> Transfer:
 
 
 def _all_to_all(moe: Moe, rank: Rank, machine: Machine) -> Transfer:
-    """Dispatch and combine; a token goes once to each rank that holds its experts."""
-    p, world = rank.parallelism, machine.link_world_size
-    n = p.attention_data
-    copies = np.where(p.expert > 1, np.minimum(moe.experts_per_token, n - 1.0), n - 1.0)
+    """Dispatch and combine.
+
+    A token goes once to each server that holds one of its experts, and there once to
+    each such rank, as DeepEP sends it; without expert ranks everyone gets everything.
+    """
+    p, n = rank.parallelism, rank.parallelism.attention_data
+    nodes = np.ceil(rank.expert_shards / machine.link_world_size)
+    visits = np.where(np.asarray(p.expert) > 1, moe.experts_per_token, np.inf)
     width = moe.latent_size or rank.hidden
-    sent = rank.shape.tokens * width * rank.formats.activations.bytes * copies
-    shards = rank.expert_shards
-    outside = np.maximum(shards - world, 0.0) / np.maximum(shards - 1.0, 1.0)
+    sent = rank.shape.tokens * width * rank.formats.activations.bytes / p.tensor
     return Transfer(
         "all_to_all",
         TransferKind.ALL_TO_ALL,
         ranks=n,
-        link_bytes=sent * (1.0 - outside) / p.tensor,
-        node_bytes=sent * outside / p.tensor,
-        node_hops=np.where(shards > world, 1.0, 0.0),
+        link_bytes=sent * _others_reached(n, visits),
+        node_bytes=sent * _others_reached(nodes, visits),
+        node_hops=np.minimum(nodes - 1.0, 1.0),
         count=2,
     )
+
+
+def _others_reached(groups: Num, visits: Num) -> Num:
+    """Count the other groups among ``groups`` that uniform visits reach."""
+    reached_frac: Num = 1.0 - (1.0 - 1.0 / np.asarray(groups, dtype=float)) ** visits
+    return (groups - 1.0) * reached_frac

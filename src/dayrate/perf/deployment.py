@@ -6,9 +6,12 @@ and the formulas of `dayrate.perf` broadcast over it.
 
 from dataclasses import dataclass
 
+from dayrate.catalog.hardware import Accelerator, Link
 from dayrate.units import DType, Num
 
-__all__ = ["Machine", "Parallelism", "Precision"]
+__all__ = ["Machine", "Parallelism", "Precision", "compute_dtype", "machine_of"]
+
+_OWN_ARITHMETIC = frozenset({DType.FP8, DType.INT8, DType.NVFP4, DType.FP32})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +75,103 @@ class Machine:
     link_world_size: Num
     node_bytes_per_s: Num
     node_latency_s: Num
+
+
+def compute_dtype(weights: DType) -> DType:
+    """Format in which products with such weights are computed.
+
+    Formats without arithmetic of their own (INT4, MXFP4, GGUF blocks) are unpacked to
+    16 bits on the fly, as the engines' weight-only kernels do.
+
+    Parameters
+    ----------
+    weights : DType
+        Format the weights are stored in.
+
+    Returns
+    -------
+    DType
+        Format of the multiplication.
+
+    Examples
+    --------
+    >>> compute_dtype(DType.INT4)
+    <DType.BF16: 'bf16'>
+    >>> compute_dtype(DType.FP8)
+    <DType.FP8: 'fp8'>
+
+    References
+    ----------
+    .. [1] E. Frantar et al., "MARLIN: Mixed-Precision Auto-Regressive Parallel
+       Inference on Large Language Models", 2024, arXiv:2408.11743.
+    """
+    return weights if weights in _OWN_ARITHMETIC else DType.BF16
+
+
+def machine_of(
+    accelerator: Accelerator,
+    *,
+    network: Link,
+    precision: Precision,
+    per_server: int = 1,
+) -> Machine:
+    """Read the physics of a catalogued accelerator for one choice of formats.
+
+    Parameters
+    ----------
+    accelerator : Accelerator
+        From the catalogue.
+    network : Link
+        Between servers, per accelerator.
+    precision : Precision
+        Number formats; a device without arithmetic in the weights' format unpacks
+        them to 16 bits.
+    per_server : int
+        Accelerators of one server; without a scale-up fabric they still reach each
+        other over the link (PCIe) and need no network. [1]
+
+    Returns
+    -------
+    Machine
+        Rates, sizes and links.
+
+    Raises
+    ------
+    InvalidInput
+        The device has no published 16-bit rate.
+
+    Examples
+    --------
+    >>> from dayrate.catalog.hardware import Accelerator, Link
+    >>> from dayrate.evidence import Source
+    >>> nvlink = Link("NVLink3", 300e9, 2e-6, 8)
+    >>> a100 = Accelerator(
+    ...     "a100-sxm-80gb", "A100", "NVIDIA", "ampere", "SXM", 2020, 80e9, 2.039e12,
+    ...     {DType.BF16: 312e12}, 400.0, nvlink, None, (), Source("data sheet"), "high",
+    ... )
+    >>> fp8 = Precision(DType.FP8, DType.FP8, DType.BF16)
+    >>> machine_of(a100, network=nvlink, precision=fp8).matmul_flop_per_s
+    312000000000000.0
+
+    References
+    ----------
+    .. [1] E. Frantar et al., "MARLIN: Mixed-Precision Auto-Regressive Parallel
+       Inference on Large Language Models", 2024, arXiv:2408.11743.
+    """
+    peaks = accelerator.peak_flop_per_s
+    half = DType.BF16 if DType.BF16 in peaks else DType.FP16
+    sixteen_bit = accelerator.matmul_flop_per_s(half)
+    wanted = compute_dtype(precision.weights)
+    return Machine(
+        generation=accelerator.generation,
+        accelerator_id=accelerator.id,
+        matmul_flop_per_s=peaks.get(wanted, sixteen_bit),
+        attention_flop_per_s=sixteen_bit,
+        hbm_bytes_per_s=accelerator.hbm_bytes_per_s,
+        hbm_bytes=accelerator.hbm_bytes,
+        link_bytes_per_s=accelerator.link.bytes_per_s,
+        link_latency_s=accelerator.link.latency_s,
+        link_world_size=max(accelerator.link.world_size, per_server),
+        node_bytes_per_s=network.bytes_per_s,
+        node_latency_s=network.latency_s,
+    )

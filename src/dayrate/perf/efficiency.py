@@ -111,7 +111,7 @@ class Efficiency:
         )
 
     def transfer_s(self, transfer: Transfer, machine: Machine) -> Num:
-        """Fixed time plus bytes over the links; nothing for a single rank. [s]"""
+        """Add fixed time to bytes over links; sending nothing is free. [s]"""
         byte_frac, fixed = self.link.at(transfer.ranks)
         if transfer.kind is TransferKind.SEND:
             fixed = machine.link_latency_s
@@ -119,7 +119,8 @@ class Efficiency:
         across = transfer.node_bytes / (machine.node_bytes_per_s * byte_frac)
         hops = transfer.node_hops * machine.node_latency_s
         once = fixed + np.maximum(inside, across) + hops
-        return np.where(np.asarray(transfer.ranks) > 1, once * transfer.count, 0.0)
+        sent = np.asarray(transfer.link_bytes + transfer.node_bytes)
+        return np.where(sent > 0, once * transfer.count, 0.0)
 
 
 @functools.cache

@@ -45,7 +45,8 @@ def distinct_experts(*, n_experts: Num, experts_per_token: Num, tokens: Num) -> 
        "An Introduction to Probability Theory and Its Applications", vol. 1, ch. IV.
     """
     missed_frac = np.minimum(1.0 - experts_per_token / n_experts, 1.0)
-    return n_experts * (1.0 - missed_frac ** np.asarray(tokens, dtype=float))
+    missed: Num = missed_frac ** np.asarray(tokens, dtype=float)
+    return n_experts * (1.0 - missed)
 
 
 def feed_forward_operators(mlp: Mlp | Moe, rank: Rank) -> list[Operator]:
@@ -122,7 +123,7 @@ def _routed(moe: Moe, rank: Rank) -> list[Operator]:
 
 
 def _expert_gemm(name: str, k: int, n: int, moe: Moe, rank: Rank) -> Operator:
-    """Grouped product: each touched expert is read once, split over all shards."""
+    """Group the products: a touched expert is read once, split over all shards."""
     touched = distinct_experts(
         n_experts=moe.n_experts,
         experts_per_token=moe.experts_per_token,

@@ -3,13 +3,13 @@
 import enum
 from dataclasses import dataclass
 
+import numpy as np
+
 from dayrate.catalog.model import ModelSpec
-from dayrate.perf.deployment import Parallelism, Precision
+from dayrate.perf.deployment import Parallelism, Precision, compute_dtype
 from dayrate.units import DType, Num
 
-__all__ = ["Formats", "OpKind", "Operator", "Rank", "StepShape", "compute_dtype"]
-
-_OWN_ARITHMETIC = frozenset({DType.FP8, DType.INT8, DType.NVFP4, DType.FP32})
+__all__ = ["Formats", "OpKind", "Operator", "Rank", "StepShape"]
 
 
 class OpKind(enum.Enum):
@@ -162,7 +162,7 @@ class Rank:
             kind=OpKind.GEMM,
             dtype=compute_dtype(fmt),
             flop=2.0 * m * k * n,
-            weight_bytes=k * n * fmt.bytes,
+            weight_bytes=k * n * fmt.bytes * np.minimum(m, 1.0),  # unused: unread
             activation_bytes=m * (k + n) * self.formats.activations.bytes,
             m_tokens=m,
         )
@@ -178,34 +178,3 @@ class Rank:
             activation_bytes=moved * self.formats.activations.bytes,
             m_tokens=self.shape.tokens,
         )
-
-
-def compute_dtype(weights: DType) -> DType:
-    """Format in which products with such weights are computed.
-
-    Formats without arithmetic of their own (INT4, MXFP4, GGUF blocks) are unpacked to
-    16 bits on the fly, as the engines' weight-only kernels do.
-
-    Parameters
-    ----------
-    weights : DType
-        Format the weights are stored in.
-
-    Returns
-    -------
-    DType
-        Format of the multiplication.
-
-    Examples
-    --------
-    >>> compute_dtype(DType.INT4)
-    <DType.BF16: 'bf16'>
-    >>> compute_dtype(DType.FP8)
-    <DType.FP8: 'fp8'>
-
-    References
-    ----------
-    .. [1] E. Frantar et al., "MARLIN: Mixed-Precision Auto-Regressive Parallel
-       Inference on Large Language Models", 2024, arXiv:2408.11743.
-    """
-    return weights if weights in _OWN_ARITHMETIC else DType.BF16

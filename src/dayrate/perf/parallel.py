@@ -11,7 +11,7 @@ __all__ = ["accelerator_rank", "layer_imbalance", "scheduling_ranks"]
 
 
 def scheduling_ranks(parallelism: Parallelism) -> Num:
-    """Groups of sequences that a replica works on at the same time.
+    """Count the groups of sequences that a replica works on at the same time.
 
     Each attention-data rank has its own sequences, and a pipeline is full when as
     many micro-batches as stages are under way.
@@ -62,7 +62,11 @@ def accelerator_rank(
 
     Examples
     --------
-    >>> from dayrate.perf.attention import mixer_operators  # see its example
+    >>> from dayrate.perf.examples import BF16, LLAMA_3_1_70B
+    >>> step = StepShape(decode_sequences=64)
+    >>> rank = accelerator_rank(LLAMA_3_1_70B, Parallelism(pipeline=4), BF16, step)
+    >>> float(rank.shape.decode_sequences)
+    16.0
 
     References
     ----------

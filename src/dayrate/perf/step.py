@@ -43,6 +43,7 @@ def step_time(
     parallelism: Parallelism,
     precision: Precision,
     shape: StepShape,
+    *,
     efficiency: Efficiency,
 ) -> StepTime:
     r"""Time in which every decoding sequence gets a token and the prefill is done.
@@ -82,7 +83,7 @@ def step_time(
     >>> shape = StepShape(
     ...     decode_sequences=64, decode_context_tokens=1000, logit_sequences=64
     ... )
-    >>> t = step_time(LLAMA_3_1_70B, H100, TP8, BF16, shape, efficiency)
+    >>> t = step_time(LLAMA_3_1_70B, H100, TP8, BF16, shape, efficiency=efficiency)
     >>> bool(0.005 < t.total_s < 0.020)
     True
 

@@ -141,5 +141,5 @@ def _both_steps(
         logit_sequences=np.stack([sequences + no, beside + chunk / uncached + no]),
         prefill_read_tokens=np.stack([no, prompts * begins + no]),
     )
-    plain, mixed = replica.step(shape).total_s
-    return plain, mixed
+    both_s = np.asarray(replica.step(shape).total_s)
+    return both_s[0], both_s[1]

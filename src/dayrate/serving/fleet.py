@@ -32,12 +32,13 @@ class Fleet:
     @property
     def replica_hours(self) -> Num:
         """Replica-hours paid for. [h]"""
-        return self.replicas.sum(axis=0)
+        hours: Num = self.replicas.sum(axis=0)
+        return hours
 
     @property
     def idle_frac(self) -> Num:
         """Share of the paid capacity that serves nobody. [1]"""
-        used = (self.replicas * self.utilisation_frac).sum(axis=0)
+        used: Num = (self.replicas * self.utilisation_frac).sum(axis=0)
         return 1.0 - used / self.replica_hours
 
 

@@ -132,7 +132,7 @@ class Replica:
             self.parallelism,
             self.precision,
             shape,
-            self.efficiency,
+            efficiency=self.efficiency,
         )
 
     def memory(self, context_tokens: Num) -> MemoryPlan:

@@ -101,8 +101,8 @@ def capacity(replica: Replica, traffic: Traffic, slo: Slo) -> Capacity:
     >>> from dayrate.serving.examples import CHAT, LLAMA_ON_H100
     >>> most = capacity(LLAMA_ON_H100, CHAT, Slo(tpot_s=0.05))
     >>> most.binding
-    'max_num_seqs'
-    >>> bool(most.tpot_s < 0.05)
+    'tpot'
+    >>> bool(most.tpot_s <= 0.05)
     True
 
     References
@@ -370,7 +370,7 @@ def static_batch_seconds(replica: Replica, traffic: Traffic, batch: Num) -> Num:
 
 
 def _start_limits(replica: Replica, traffic: Traffic) -> list[Num]:
-    """Starts per step that memory, sequences and tokens allow, in `_LIMITS`' order."""
+    """Bound the starts per step by memory, sequences and tokens (see `_LIMITS`)."""
     memory = replica.memory(traffic.context_tokens)
     tokens_per_start = traffic.decode_steps + traffic.uncached_tokens
     in_budget = replica.max_step_tokens / tokens_per_start
@@ -444,7 +444,7 @@ def _binding(
 
 
 def _in_flight(traffic: Traffic, point: OperatingPoint) -> Num:
-    """Requests being served: those that decode and those in their first step. [1]"""
+    """Count requests that decode and those in their first step. [1]"""
     tokens = traffic.input_tokens + traffic.output_tokens
     return point.tokens_per_s / tokens * point.step_s * traffic.output_tokens
 

@@ -125,4 +125,5 @@ def first_token_wait(
 def _tail_factor(queue_frac: Num, quantile: float) -> Num:
     """Quantile over mean of a wait that is 0 or, with this probability, exponential."""
     probability = np.clip(queue_frac, 1e-12, 1.0)
-    return np.maximum(np.log(probability / (1.0 - quantile)), 0.0) / probability
+    factor: Num = np.maximum(np.log(probability / (1.0 - quantile)), 0.0) / probability
+    return factor

@@ -34,6 +34,7 @@ class Preset:
     cached_input_frac: Estimate  # share of input tokens [1]
     cached_basis: str
     day_shape: str
+    day_shape_grade: Grade  # assumed where the shape is another service's
     tokenizer: str | None
     requests_per_user_per_day: float | None
     user_basis: str
@@ -74,7 +75,7 @@ def profile_of_preset(name: str) -> Profile:
         length_grade=p.grade,
         cached_input_frac=p.cached_input_frac.mid,
         cached_source=p.cached_basis,
-        shape=replace(shape, grade=max(shape.grade, p.grade)),
+        shape=replace(shape, grade=max(shape.grade, p.day_shape_grade)),
         source=p.source,
         tokenizer=p.tokenizer,
         requests_per_user_per_day=p.requests_per_user_per_day,
@@ -113,6 +114,7 @@ def _preset(id_: str) -> Preset:
         ),
         cached_basis=cached["basis"],
         day_shape=row["day_shape"],
+        day_shape_grade=Grade[row["day_shape_grade"].upper()],
         tokenizer=row["tokenizer"],
         requests_per_user_per_day=user["value"] if user else None,
         user_basis=f"{user['title']} ({user['date']}), per {user['per']}"

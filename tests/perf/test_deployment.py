@@ -1,0 +1,63 @@
+import pytest
+
+from dayrate.catalog.hardware import Accelerator, Link
+from dayrate.errors import InvalidInput
+from dayrate.evidence import Source
+from dayrate.perf.deployment import Precision, compute_dtype, machine_of
+from dayrate.units import DType
+
+PCIE = Link("PCIe4", 32e9, 2e-6, 1)
+NETWORK = Link("InfiniBand", 50e9, 5e-6, 10_000)
+
+
+def device(**peaks: float) -> Accelerator:
+    return Accelerator(
+        id="x",
+        name="X",
+        vendor="V",
+        generation="g",
+        form="PCIe",
+        year=2024,
+        hbm_bytes=48e9,
+        hbm_bytes_per_s=864e9,
+        peak_flop_per_s={DType(name): value for name, value in peaks.items()},
+        tdp_w=None,
+        link=PCIE,
+        unit_price_usd=None,
+        aliases=(),
+        source=Source("made up for a test"),
+        confidence="high",
+    )
+
+
+def precision(weights: DType) -> Precision:
+    return Precision(weights, DType.BF16, DType.BF16)
+
+
+@pytest.mark.parametrize("weights", [DType.INT4, DType.MXFP4, DType.Q4_K_M])
+def test_storage_formats_compute_in_16_bits(weights: DType) -> None:
+    assert compute_dtype(weights) is DType.BF16
+
+
+def test_a_device_uses_the_rate_it_has() -> None:
+    modern, older = device(bf16=1e12, fp8=2e12), device(fp16=1e12)
+    fp8 = precision(DType.FP8)
+    for chip, rate in ((modern, 2e12), (older, 1e12)):
+        machine = machine_of(chip, network=NETWORK, precision=fp8)
+        assert machine.matmul_flop_per_s == rate
+        assert machine.attention_flop_per_s == 1e12
+
+
+def test_a_server_without_fabric_still_is_one_server() -> None:
+    machine = machine_of(
+        device(bf16=1e12),
+        network=NETWORK,
+        precision=precision(DType.BF16),
+        per_server=8,
+    )
+    assert machine.link_world_size == 8
+
+
+def test_a_device_without_16_bits_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="no published fp16 rate"):
+        machine_of(device(int8=1e12), network=NETWORK, precision=precision(DType.INT8))
