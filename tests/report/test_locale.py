@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
-from babel.messages.mofile import write_mo
+from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 
 from dayrate.errors import InvalidInput
@@ -57,7 +57,14 @@ def test_placeholders_are_those_of_the_original(catalog: Catalog) -> None:
 def test_the_compiled_file_is_the_readable_one(catalog: Catalog) -> None:
     compiled = io.BytesIO()
     write_mo(compiled, catalog)
-    assert PO.with_suffix(".mo").read_bytes() == compiled.getvalue(), UPDATE
+    compiled.seek(0)
+    with PO.with_suffix(".mo").open("rb") as file:
+        assert texts(read_mo(file)) == texts(read_mo(compiled)), UPDATE
+
+
+def texts(catalog: Catalog) -> dict[str, str]:
+    """All but the header, which names the version of the compiler."""
+    return {str(m.id): str(m.string) for m in catalog if m.id}
 
 
 def literals() -> Iterator[str]:
