@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types tests docs clean
+.PHONY: demo test lint types tests docs messages clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/dayrate quote llama-3.1-70b-chat
@@ -23,6 +23,13 @@ tests: $(VENV)/.installed-test
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m cogapp --check README.md README.zh-CN.md docs/*/*.md
+
+LOCALE := src/dayrate/locale
+messages: $(VENV)/.installed-test
+	$(BIN)/pybabel -q extract -k mark --no-location -o $(VENV)/dayrate.pot src/dayrate
+	$(BIN)/pybabel -q update -i $(VENV)/dayrate.pot -d $(LOCALE) -D dayrate -l zh_CN -w 88 \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	$(BIN)/pybabel -q compile -d $(LOCALE) -D dayrate
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "dayrate needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 demo")'

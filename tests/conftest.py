@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -152,7 +153,7 @@ def hand_made() -> Quote:
     )
 
 
-def unknown(kind: type) -> dict[str, None]:
+def unknown(kind: type) -> dict[str, Any]:
     return {f.name: None for f in dataclasses.fields(kind)}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
-from babel.messages.mofile import write_mo
+from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 
 from dayrate.errors import InvalidInput
@@ -57,7 +57,14 @@ def test_placeholders_are_those_of_the_original(catalog: Catalog) -> None:
 def test_the_compiled_file_is_the_readable_one(catalog: Catalog) -> None:
     compiled = io.BytesIO()
     write_mo(compiled, catalog)
-    assert PO.with_suffix(".mo").read_bytes() == compiled.getvalue(), UPDATE
+    compiled.seek(0)
+    with PO.with_suffix(".mo").open("rb") as file:
+        assert texts(read_mo(file)) == texts(read_mo(compiled)), UPDATE
+
+
+def texts(catalog: Catalog) -> dict[str, str]:
+    """All but the header, which names the version of the compiler."""
+    return {str(m.id): str(m.string) for m in catalog if m.id}
 
 
 def literals() -> Iterator[str]:
@@ -76,8 +83,14 @@ def literals() -> Iterator[str]:
 
 
 def test_translated_phrases_are_still_written_below() -> None:
-    written = set(literals())
-    assert not [p for p in PHRASES if re.sub(r"\{\w+\}", "{}", p) not in written]
+    written = [without_advice(text) for text in literals()]
+    for said in PHRASES:
+        pattern = ".+".join(map(re.escape, re.split(r"\{\w+\}", said)))
+        assert any(re.fullmatch(pattern, text) for text in written), said
+
+
+def without_advice(text: str) -> str:
+    return text if ": set --" in text else text.split("; set --", maxsplit=1)[0]
 
 
 def test_values_are_carried_into_a_phrase() -> None:

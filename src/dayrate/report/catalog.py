@@ -15,6 +15,7 @@ from dayrate.evidence import format_value
 from dayrate.report.canvas import Canvas, Page
 from dayrate.report.i18n import Words
 from dayrate.report.labels import CONFIDENCE
+from dayrate.report.numbers import significant
 
 __all__ = ["KINDS", "found", "render_list", "render_row"]
 
@@ -56,7 +57,10 @@ def _one_of(choices: Sequence[str]) -> str:
 
 
 def _names(row: Row) -> list[str]:
-    return [str(n).lower() for n in (row["id"], *row.get("aliases", ()))]
+    """Names of a row, in lower case; a model's also without its publisher."""
+    names = [str(n).lower() for n in (row["id"], *row.get("aliases", ()))]
+    owned = [n.rpartition("/")[2] for n in names if "config" in str(row.keys())]
+    return [*names, *owned]
 
 
 def _plain(value: Any) -> Any:
@@ -155,6 +159,14 @@ def _name(row: Row, words: Words) -> str:
     return str(title)
 
 
+def _model(row: Row, words: Words) -> str:
+    """Write the published parameters, or what the row is made of."""
+    total = row.get("published", {}).get("total_params")
+    if isinstance(total, int | float):
+        return f"{significant(total / 1e9)} × 10⁹ {words('parameters')}"
+    return str(row.get("config_of") or _name(row, words))
+
+
 def _accelerator(row: Row, _words: Words) -> str:
     peaks = row.get("peak_dense_tflops", {})
     fastest = next((k for k in ("bf16", "fp16", "fp32") if k in peaks), None)
@@ -210,6 +222,7 @@ def _with(value: Any, unit: str) -> str:
 
 _ABOUT: Mapping[str, Callable[[Row, Words], str]] = {
     "accelerators": _accelerator,
+    "models": _model,
     "prices": _price,
     "servers": _fact,
     "sites": _fact,

@@ -9,6 +9,7 @@ from dayrate.evidence import Ledger, Line
 from dayrate.report.canvas import Canvas, Page
 from dayrate.report.i18n import mark
 from dayrate.report.labels import GRADES, label
+from dayrate.report.levers import reason_of
 from dayrate.report.phrases import phrase
 from dayrate.report.text import value_text
 from dayrate.scenario.answer import Quote
@@ -64,7 +65,8 @@ def _line(canvas: Canvas, line: Line, ledger: Ledger) -> None:
     if line.formula:
         _indented(canvas, Text(f"= {line.formula}"), 6)
         _indented(canvas, Text(f"= {line.substituted(ledger.lines)}"), 6)
-    source = f"{phrase(line.source, _)} " if line.source else ""
+    reason = reason_of(line)
+    source = f"{phrase(reason, _)} " if reason else ""
     _indented(canvas, Text(f"{source}[{_(GRADES[line.grade])}]", style="dim"), 6)
 
 

@@ -78,8 +78,46 @@ CONFIDENCE: Mapping[str, str] = {
 
 #: Parts of a ledger's names that are read as words; the rest stays as it is.
 _LINES: Mapping[str, str] = {
-    **TERMS,
     **SERVING,
+    "id": mark("model"),
+    "total_params": mark("parameters"),
+    "active_params": mark("parameters used per token"),
+    "kv_bytes_per_token": mark("cache per token"),
+    "calibration": mark("calibration of the timings"),
+    "preset": mark("use that lengths are taken from"),
+    "accelerator": mark("accelerator"),
+    "accelerators": mark("accelerators"),
+    "accelerators_per_replica": mark("accelerators of one replica"),
+    "accelerator_hours": mark("accelerator-hours per day"),
+    "billed_hours": mark("accelerator-hours billed"),
+    "servers": mark("servers"),
+    "hbm_gib": mark("memory per accelerator"),
+    "hbm_gb_per_s": mark("memory bandwidth per accelerator"),
+    "max_num_batched_tokens": mark("tokens per step, at most"),
+    "kv_sequences": mark("sequences whose cache fits"),
+    "capacity_batch": mark("sequences decoding together, at most"),
+    "data_parallel_size": mark("data parallel size"),
+    "peak_hour_over_mean": mark("busiest hour over the mean"),
+    "burst": mark("busiest ten minutes over their hour"),
+    "requests_per_user_per_day": mark("requests per user and day"),
+    "site": mark("site"),
+    "electricity_usd_per_kwh": mark("price of electricity"),
+    "carbon_kg_per_kwh": mark("CO2 of the grid"),
+    "provisioned_kw": mark("power provisioned"),
+    "rated_kw": mark("rated power of a server"),
+    "idle_w": mark("power of an idle server"),
+    "busy_w": mark("power of a busy server"),
+    "server_hours": mark("server-hours per day"),
+    "usd_per_server": mark("price of a server"),
+    "usd_per_staff_year": mark("cost of a person"),
+    "staff_fte": mark("people"),
+    "staff_per_mw": mark("people per megawatt"),
+    "network_capex_frac": mark("network over servers, capital"),
+    "storage_capex_frac": mark("storage over servers, capital"),
+    "spares_frac": mark("spare machines"),
+    "maintenance_frac_per_year": mark("maintenance per year, of capital"),
+    "annuity_frac_per_year": mark("annuity per year, of capital"),
+    "colocation_usd_per_kw_month": mark("rent of a provisioned kilowatt"),
     "isl": mark("input tokens per request"),
     "osl": mark("output tokens per request"),
     "input_tokens_per_request": mark("input tokens per request"),
@@ -123,11 +161,9 @@ _ENDINGS = ("_usd_per_day", "_usd_per_kwh", "_usd_per_hour", "_ms", "_usd", "_fr
 
 def label(name: str, words: Words) -> str:
     """Read the last part of a ledger's name as words; empty where there are none."""
-    last = name.rpartition(".")[2]
-    for known in (last, bare(last)):
-        if known in _LINES:
-            return words(_LINES[known])
-    return ""
+    first, _dot, last = name.rpartition(".")
+    known = {**_LINES, **TERMS} if first == "cost" else _LINES
+    return next((words(known[key]) for key in (last, bare(last)) if key in known), "")
 
 
 def bare(name: str) -> str:

@@ -1,10 +1,15 @@
 """Which flag of the command line changes a figure."""
 
+import re
+
 from dayrate.evidence import Line
 from dayrate.report.labels import bare
 from dayrate.scenario.flags import FLAGS
 
-__all__ = ["flag_of"]
+__all__ = ["flag_of", "reason_of"]
+
+#: Reasons may end with the flags to set; they are then shown apart.
+_ADVICE = re.compile(r"[;,:] set (--.+)$")
 
 #: Names in the working that a flag of another name decides.
 _SAME_AS = {
@@ -16,14 +21,21 @@ _SAME_AS = {
     "burst": "day_shape",
     "weights_dtype": "quantization",
     "currency_per_usd": "fx",
-    "usd_per_kwh": "electricity",
+    "usd_per_staff_year": "staff_per_year",
+    "staff_per_mw": "staff_fte",
+    "usd_per_server": "server_price",
+    "spares_frac": "availability",
+    "carbon_kg_per_kwh": "carbon_g_per_kwh",
+    "colocation_usd_per_kw_month": "colocation",
+    "storage_usd_per_tb_month": "storage_per_tb_month",
+    "egress_usd_per_gb": "egress_per_gb",
 }
 _BY_PATH = {".".join(path): flag for flag, path in FLAGS.items()}
 _BY_KEY = {path[-1]: flag for flag, path in FLAGS.items() if len(path) == 2}
 
 
 def flag_of(line: Line) -> str:
-    """Return the flag that changes a line of the working; empty if none does.
+    """Return the flags that change a line of the working; empty if none does.
 
     Examples
     --------
@@ -33,9 +45,22 @@ def flag_of(line: Line) -> str:
     >>> flag_of(Line("workload.burst", 1.3, "1", Grade.ASSUMED))
     '--day-shape'
     """
+    advised = _ADVICE.search(line.source)
+    if advised:
+        return ", ".join(re.findall(r"--[\w-]+", advised.group(1)))
     last = line.name.rpartition(".")[2]
     keys = (last, bare(last), _SAME_AS.get(last, ""))
     flags = [_BY_PATH.get(line.name), *(_BY_KEY.get(k) for k in keys)]
     flags += [k for k in keys if k in FLAGS]
     found = next((flag for flag in flags if flag), "")
     return f"--{found.replace('_', '-')}" if found else ""
+
+
+def reason_of(line: Line) -> str:
+    """Return the source of a line without the flags that it advises.
+
+    >>> from dayrate.evidence import Grade
+    >>> reason_of(Line("a", 1.0, "1", Grade.ASSUMED, "often rented; set --pue"))
+    'often rented'
+    """
+    return _ADVICE.sub("", line.source)

@@ -20,6 +20,27 @@ PHRASES = (
     mark("{n} of {rows} rows dropped: {why}"),
     mark("Multi-token prediction layers are left out."),
     mark("The config names no number format; BF16 assumed."),
+    mark("a widely rented accelerator"),
+    mark("no lengths were given"),
+    mark("the format the checkpoint is published in"),
+    mark("vLLM's default, the format of the activations"),
+    mark("vLLM's default"),
+    mark("vLLM V1's default for an API server on such a device"),
+    mark("kept free for failures and roll-outs"),
+    mark("kernel timings: of this accelerator, its generation, or the default"),
+    mark("from its config: keys and values of all layers"),
+    mark("no target: none was given that can be met"),
+    mark("the split that needs the fewest accelerator-hours within the targets"),
+    mark("mean demand over capacity"),
+    mark("rate of one replica at that batch, by Little's law over its step times"),
+    mark("the seller bills whole instances"),
+    mark("people: set {flags}"),
+    mark("software licences and support: set {flags}"),
+    mark("data (licences, labelling, evaluation): set {flags}"),
+    mark("storage: set {flags}"),
+    mark("traffic to users: set {flags}"),
+    mark("electricity, cooling, hosts and their network: inside the seller's price"),
+    mark("taxes, insurance, and machines for development and tests"),
 )
 
 
@@ -35,8 +56,16 @@ def phrase(text: str, words: Words) -> str:
     for message, pattern in _patterns().items():
         found = pattern.fullmatch(text)
         if found:
-            return words(message).format(**found.groupdict())
+            return words(message).format(**_values(found, words))
     return words(text)
+
+
+def _values(found: re.Match[str], _: Words) -> Mapping[str, str]:
+    values = found.groupdict()
+    if "flags" in values:
+        flags = re.findall(r"--[\w-]+", values["flags"])
+        values["flags"] = _(" and ").join(flags)
+    return values
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from rich.text import Text
 from dayrate.evidence import Grade, Line, format_value
 from dayrate.report.canvas import Canvas, Page
 from dayrate.report.labels import BINDINGS, GRADES, PRICING, TERMS, label
-from dayrate.report.levers import flag_of
+from dayrate.report.levers import flag_of, reason_of
 from dayrate.report.numbers import Coin, figure, percent
 from dayrate.report.phrases import phrase
 from dayrate.report.published import write_published
@@ -311,7 +311,8 @@ def _assumption(canvas: Canvas, line: Line) -> Iterator[Text]:
     _ = canvas.page.words
     yield Text(label(line.name, _) or line.name)
     value = Text(value_text(line, canvas.page))
-    source = f"\n{phrase(line.source, _)}" if line.source else ""
+    reason = reason_of(line)
+    source = f"\n{phrase(reason, _)}" if reason else ""
     yield value.append(source, style="dim")
     yield Text(flag_of(line), style="cyan")
 
