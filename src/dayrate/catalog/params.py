@@ -62,19 +62,17 @@ def total_params(spec: ModelSpec) -> int:
     return sum(parameter_groups(spec).values())
 
 
-def active_params(spec: ModelSpec, *, embedding: bool = True) -> int:
-    """Parameters that one token passes: chosen and shared experts only. [1]
+def active_params(spec: ModelSpec) -> int:
+    """Parameters that one token passes: of the experts, the chosen and shared. [1]
 
-    Publishers differ in whether the input embedding, of which a token reads one row,
-    counts; ``embedding=False`` leaves it out, unless it is also the output head.
+    The embedding counts in full, as most publishers do it, though a token reads one
+    row; take its part of `parameter_groups` off to compare with those who leave it out.
     """
     idle = sum(
         b.count * (b.mlp.n_experts - b.mlp.experts_per_token) * _expert(b.mlp, spec)
         for b in spec.blocks
         if isinstance(b.mlp, Moe)
     )
-    if not embedding and not spec.tied_embeddings:
-        idle += spec.vocab_size * (spec.embedding_size or spec.hidden_size)
     return total_params(spec) - idle
 
 
@@ -104,13 +102,13 @@ def _quantized(name: str, spec: ModelSpec) -> bool:
 
 def _block_groups(block: Block, hidden: int) -> Mapping[str, int]:
     groups: dict[str, int] = defaultdict(int)
-    groups["norms"] = block.norm_params
     for mixer in (block.mixer, block.cross):
         if mixer is not None:
             groups[_mixer_name(mixer)] += mixer_params(mixer, hidden)
     if block.mlp is not None:
         for name, count in ffn_params(block.mlp, hidden).items():
             groups[name] += count
+    groups["norms"] = block.norm_params
     return groups
 
 

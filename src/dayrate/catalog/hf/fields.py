@@ -1,4 +1,4 @@
-"""Checked access to a config.json: every number is a positive whole one, or an error."""
+"""Checked access to a config.json: a size is a positive whole number or an error."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
