@@ -191,6 +191,15 @@ class TestFamilies:
         moe = next(b.mlp for b in spec.blocks if isinstance(b.mlp, Moe))
         assert (moe.latent_size, moe.experts_per_token) == (1024, 22)
 
+    def test_puzzle_layers_may_lack_a_part(self) -> None:
+        wide = {"attention": {"n_heads_in_group": 4}, "ffn": {"ffn_mult": 6.0}}
+        bare = {"attention": {"no_op": True}, "ffn": {"ffn_mult": 6.0}}
+        spec = read(LLAMA, model_type="nemotron-nas", block_configs=[wide, bare, bare])
+        full, idle = spec.blocks
+        assert (attention(spec).n_kv_heads, idle.mixer, idle.count) == (2, None, 2)
+        assert full.mlp == idle.mlp == Mlp(256)
+        assert full.norm_params == 2 * idle.norm_params == 128
+
     def test_t5_encodes_once_and_attends_across(self) -> None:
         spec = model("google-t5/t5-small")
         encoder, decoder = spec.blocks
@@ -306,15 +315,18 @@ class TestUnknownTypes:
         with pytest.raises(UnreadableConfig, match=f"has no {field}"):
             spec_from_config({**config, "model_type": "brand_new"}, id="x")
 
-    def test_unknown_experts_are_refused(self) -> None:
-        with pytest.raises(UnreadableConfig, match="lays out its experts is unknown"):
-            read(MOE, model_type="brand_new")
+    @pytest.mark.parametrize(
+        "field", ["num_experts", "moe_num_experts", "kv_lora_rank", "mamba_d_state"]
+    )
+    def test_what_is_no_plain_decoder_is_refused(self, field: str) -> None:
+        with pytest.raises(UnreadableConfig, match=f"has {field}, so it is no plain"):
+            read(LLAMA, model_type="brand_new", **{field: 8})
 
 
 class TestBadConfigs:
     @pytest.mark.parametrize("value", [-4096, 0, 4096.0, 0.5, float("nan"), "64", True])
     def test_a_dimension_is_a_positive_whole_number(self, value: Any) -> None:
-        with pytest.raises(UnreadableConfig, match="hidden_size = .*positive whole"):
+        with pytest.raises(UnreadableConfig, match=r"hidden_size = .*positive whole"):
             read(LLAMA, hidden_size=value)
 
     @pytest.mark.parametrize(

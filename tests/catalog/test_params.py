@@ -105,6 +105,12 @@ def test_totals_are_those_of_the_model_built_on_the_meta_device(name: str) -> No
     assert total_params(model(name)) == META["counts"][name]
 
 
+@pytest.mark.parametrize("family", META["families"])
+def test_families_without_a_row_are_counted_alike(family: str) -> None:
+    case = META["families"][family]
+    assert count(case["config"]) == case["count"]
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_totals_agree_with_the_published_ones(name: str) -> None:
     """Within 1 %, or within the rounding of the figure as printed."""
@@ -179,6 +185,22 @@ def test_mxfp4_checkpoints_weigh_what_their_card_says(name: str, gib: float) -> 
     The biases of its experts, 0.1 % of it, are BF16 and weighed as MXFP4.
     """
     assert weight_bytes(model(name)) / GIB == pytest.approx(gib, rel=0.002)
+
+
+def test_a_llama_cpp_format_weighs_what_llama_cpp_says() -> None:
+    """Llama 7B in Q4_K_M: 3.80 GiB (llama.cpp, tools/quantize/README.md)."""
+    size = weight_bytes(model("huggyllama/llama-7b"), DType.Q4_K_M)
+    assert size / GIB == pytest.approx(3.80, abs=0.01)
+
+
+def test_requantising_ignores_what_the_checkpoint_spared() -> None:
+    spec = model("openai/gpt-oss-120b")
+    wide = sum(
+        n
+        for name, n in parameter_groups(spec).items()
+        if name in {"embedding", "lm_head", "norms", "routers"}
+    )
+    assert weight_bytes(spec, DType.FP8) == total_params(spec) + wide
 
 
 def test_a_plain_checkpoint_weighs_its_width_times_its_parameters() -> None:

@@ -123,7 +123,6 @@ def spec_from_config(
         embedding_norm_params=layout.embedding_norm_params,
         embedding_size=layout.embedding_size,
         lm_head_bias=layout.lm_head_bias,
-        extra_params=layout.extra_params,
         published=published,
         source=source,
         notes=(*notes, *wrapped, *layout.notes, *formats.notes),

@@ -30,6 +30,12 @@ __all__ = [
 ]
 
 
+#: Parts made of the linear layers that quantisation is about.
+LINEAR = {"experts", "shared_experts", "mlp", "mamba", "linear_attention", "attention"}
+#: Formats whose width is llama.cpp's average over a whole file.
+WHOLE_FILE = {DType.Q4_K_M, DType.Q8_0}
+
+
 def parameter_groups(spec: ModelSpec) -> dict[str, int]:
     """Parameters by named part; their sum is the model.
 
@@ -79,25 +85,25 @@ def active_params(spec: ModelSpec) -> int:
 def weight_bytes(spec: ModelSpec, dtype: DType | None = None) -> float:
     """Bytes of all weights in ``dtype``, or in the checkpoint's own formats. [B]
 
-    Embedding, head, norms, routers and convolutions keep ``spec.unquantized_dtype``
-    unless ``dtype`` is at least as wide, as do the parts a quantised checkpoint spares.
+    Embedding, head, norms and routers keep ``spec.unquantized_dtype`` in the narrow
+    formats of servers; a llama.cpp format is an average over the whole file. What the
+    checkpoint leaves unquantised stays so only in the checkpoint's own format.
     """
     stored = dtype or spec.weights_dtype
-    rest = spec.unquantized_dtype if stored.bits < 16 else stored
+    if stored.bits >= 16 or stored in WHOLE_FILE:
+        return total_params(spec) * stored.bytes
+    narrow = LINEAR - (_spared(spec) if stored is spec.weights_dtype else set())
     return sum(
-        count * (stored if _quantized(name, spec) else rest).bytes
+        count * (stored if name in narrow else spec.unquantized_dtype).bytes
         for name, count in parameter_groups(spec).items()
     )
 
 
-def _quantized(name: str, spec: ModelSpec) -> bool:
-    if name == "experts":
-        return True
+def _spared(spec: ModelSpec) -> set[str]:
+    """Parts of linear layers that the checkpoint leaves unquantised."""
     if spec.quantized_experts_only:
-        return False
-    if name in {"shared_experts", "mlp", "mamba", "linear_attention"}:
-        return True
-    return name == "attention" and not spec.unquantized_attention
+        return LINEAR - {"experts"}
+    return {"attention"} if spec.unquantized_attention else set()
 
 
 def _block_groups(block: Block, hidden: int) -> Mapping[str, int]:

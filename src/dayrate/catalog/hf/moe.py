@@ -187,7 +187,28 @@ def _glm4_moe(f: Fields) -> Layout:
     return _layout(f, style, _attentions(f, style), _first_dense(f, style, moe))
 
 
+def _dots1(f: Fields) -> Layout:
+    style = Style(
+        qkv_bias=ATTENTION_BIAS, out_bias=ATTENTION_BIAS, qk_norm="head", window="upper"
+    )
+    moe = routed(f, shared_intermediate_size=_shared_width(f), router_bias=True)
+    return _layout(f, style, _attentions(f, style), _first_dense(f, style, moe))
+
+
+def _dbrx(f: Fields) -> Layout:
+    ffn, inner = f.section("ffn_config"), f.section("attn_config")
+    moe = Moe(
+        n_experts=ffn.size("moe_num_experts"),
+        experts_per_token=ffn.size("moe_top_k"),
+        intermediate_size=ffn.size("ffn_hidden_size"),
+    )
+    heads = {**f.config, "num_key_value_heads": inner.size("kv_n_heads")}
+    return _every_layer(Fields(heads, f.owner), Style(), moe)
+
+
 READERS = {
+    "dbrx": _dbrx,
+    "dots1": _dots1,
     "mixtral": _mixtral,
     "phimoe": _phimoe,
     "olmoe": _olmoe,
