@@ -182,6 +182,7 @@ def _opt(f: Fields) -> Layout:
     layout = _classic(f, style, positions=PositionKind.LEARNED, rows=rows)
     width = f.size("word_embed_proj_dim", f.size("hidden_size"))
     before = f.flag("do_layer_norm_before", True)
+    before = before and not f.flag("_remove_final_layer_norm")
     return replace(
         layout,
         embedding_size=width if width != f.size("hidden_size") else None,

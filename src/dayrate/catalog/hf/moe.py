@@ -180,19 +180,16 @@ def _deepseek(f: Fields) -> Layout:
     return replace(layout, notes=("Multi-token prediction layers are left out.",))
 
 
+def _shared_experts(f: Fields, style: Style, *, router_bias: bool = True) -> Layout:
+    """DeepSeek's layers with softmax attention in place of latent attention."""
+    width = _shared_width(f)
+    moe = routed(f, shared_intermediate_size=width, router_bias=router_bias)
+    return _layout(f, style, _attentions(f, style), _first_dense(f, style, moe))
+
+
 def _glm4_moe(f: Fields) -> Layout:
     norm = "head" if f.flag("use_qk_norm") else ""
-    style = Style(qkv_bias=ATTENTION_BIAS, qk_norm=norm)
-    moe = routed(f, shared_intermediate_size=_shared_width(f), router_bias=True)
-    return _layout(f, style, _attentions(f, style), _first_dense(f, style, moe))
-
-
-def _dots1(f: Fields) -> Layout:
-    style = Style(
-        qkv_bias=ATTENTION_BIAS, out_bias=ATTENTION_BIAS, qk_norm="head", window="upper"
-    )
-    moe = routed(f, shared_intermediate_size=_shared_width(f), router_bias=True)
-    return _layout(f, style, _attentions(f, style), _first_dense(f, style, moe))
+    return _shared_experts(f, Style(qkv_bias=ATTENTION_BIAS, qk_norm=norm))
 
 
 def _dbrx(f: Fields) -> Layout:
@@ -208,7 +205,8 @@ def _dbrx(f: Fields) -> Layout:
 
 READERS = {
     "dbrx": _dbrx,
-    "dots1": _dots1,
+    "deepseek": lambda f: _shared_experts(f, LLAMA, router_bias=False),
+    "dots1": lambda f: _shared_experts(f, QWEN3),
     "mixtral": _mixtral,
     "phimoe": _phimoe,
     "olmoe": _olmoe,
