@@ -123,7 +123,6 @@ def spec_from_config(
         embedding_norm_params=layout.embedding_norm_params,
         embedding_size=layout.embedding_size,
         lm_head_bias=layout.lm_head_bias,
-        extra_params=layout.extra_params,
         published=published,
         source=source,
         notes=(*notes, *wrapped, *layout.notes, *formats.notes),
@@ -155,7 +154,8 @@ def _text_fields(config: object, owner: str) -> tuple[Fields, tuple[str, ...]]:
     # The outer object decides on tying where the inner one is silent.
     if name and "tie_word_embeddings" in config:
         inner.setdefault("tie_word_embeddings", config["tie_word_embeddings"])
-    merged = {**DEFAULTS.get(kind, {}), **{k: v for k, v in inner.items()}}
+    stated = {k: v for k, v in inner.items() if v is not None}
+    merged = {**DEFAULTS.get(kind, {}), **stated}
     note = "Only the language model is read; encoders of images or audio are left out."
     multimodal = any(k in config for k in ("vision_config", "audio_config"))
     return Fields(merged, owner), (note,) if multimodal else ()
@@ -169,7 +169,7 @@ def _json(file: Path) -> dict[str, Any]:
             f"There is no file {file}; give the path of a config.json, its folder, "
             "or an id that `dayrate catalog models` lists."
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UnreadableConfig(
             f"{file} is not readable as JSON ({error}); give a model's config.json."
         ) from error

@@ -6,6 +6,7 @@ GPT-3-like shape written out, ``gpt3-175b[L96,h12288,heads96,vocab51200]``.
 """
 
 import functools
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -67,7 +68,6 @@ def model_row(name: str) -> Row:
     return _by_id()[_resolve(name)]
 
 
-@functools.cache
 def model(name: str) -> ModelSpec:
     """Return the shape of a model, by name or from a config.json on disk.
 
@@ -87,8 +87,13 @@ def model(name: str) -> ModelSpec:
     ('meta-llama/Llama-3.1-70B-Instruct', 8192)
     """
     if _is_path(name):
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))  # leaves an unknown ~user as it is
         return spec_from_config(read_config_file(path), id=_id_of(path))
+    return _by_name(name)
+
+
+@functools.cache
+def _by_name(name: str) -> ModelSpec:
     shape = SHAPE.fullmatch(name)
     if shape:
         return _written_out(name, shape)
@@ -122,17 +127,17 @@ def model_counts(name: str) -> Counts | CountsOnly:
 
 
 def _is_path(name: str) -> bool:
-    path = Path(name).expanduser()
-    return name.endswith(".json") or name.startswith((".", "/", "~")) or path.is_dir()
+    if name.endswith(".json") or name.startswith((".", "/", "~")):
+        return True
+    return bool(name.strip()) and Path(name).is_dir()
 
 
 def _id_of(path: Path) -> str:
-    folder = path if path.suffix != ".json" else path.parent
-    return (
-        folder.resolve().name
-        if path.name in {"config.json", folder.name}
-        else path.stem
-    )
+    """Name a config by its folder, unless the file has a name of its own."""
+    if path.suffix == ".json" and path.name != "config.json":
+        return path.stem
+    folder = path.parent if path.name == "config.json" else path
+    return folder.resolve().name
 
 
 def _written_out(name: str, shape: re.Match[str]) -> ModelSpec:

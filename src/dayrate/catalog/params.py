@@ -30,6 +30,12 @@ __all__ = [
 ]
 
 
+#: Parts made of the linear layers that quantisation is about.
+LINEAR = {"experts", "shared_experts", "mlp", "mamba", "linear_attention", "attention"}
+#: Formats whose width is llama.cpp's average over a whole file.
+WHOLE_FILE = {DType.Q4_K_M, DType.Q8_0}
+
+
 def parameter_groups(spec: ModelSpec) -> dict[str, int]:
     """Parameters by named part; their sum is the model.
 
@@ -62,55 +68,53 @@ def total_params(spec: ModelSpec) -> int:
     return sum(parameter_groups(spec).values())
 
 
-def active_params(spec: ModelSpec, *, embedding: bool = True) -> int:
-    """Parameters that one token passes: chosen and shared experts only. [1]
+def active_params(spec: ModelSpec) -> int:
+    """Parameters that one token passes: of the experts, the chosen and shared. [1]
 
-    Publishers differ in whether the input embedding, of which a token reads one row,
-    counts; ``embedding=False`` leaves it out, unless it is also the output head.
+    The embedding counts in full, as most publishers do it, though a token reads one
+    row; take its part of `parameter_groups` off to compare with those who leave it out.
     """
     idle = sum(
         b.count * (b.mlp.n_experts - b.mlp.experts_per_token) * _expert(b.mlp, spec)
         for b in spec.blocks
         if isinstance(b.mlp, Moe)
     )
-    if not embedding and not spec.tied_embeddings:
-        idle += spec.vocab_size * (spec.embedding_size or spec.hidden_size)
     return total_params(spec) - idle
 
 
 def weight_bytes(spec: ModelSpec, dtype: DType | None = None) -> float:
     """Bytes of all weights in ``dtype``, or in the checkpoint's own formats. [B]
 
-    Embedding, head, norms, routers and convolutions keep ``spec.unquantized_dtype``
-    unless ``dtype`` is at least as wide, as do the parts a quantised checkpoint spares.
+    Embedding, head, norms and routers keep ``spec.unquantized_dtype`` in the narrow
+    formats of servers; a llama.cpp format is an average over the whole file. What the
+    checkpoint leaves unquantised stays so only in the checkpoint's own format.
     """
     stored = dtype or spec.weights_dtype
-    rest = spec.unquantized_dtype if stored.bits < 16 else stored
+    if stored.bits >= 16 or stored in WHOLE_FILE:
+        return total_params(spec) * stored.bytes
+    narrow = LINEAR - (_spared(spec) if stored is spec.weights_dtype else set())
     return sum(
-        count * (stored if _quantized(name, spec) else rest).bytes
+        count * (stored if name in narrow else spec.unquantized_dtype).bytes
         for name, count in parameter_groups(spec).items()
     )
 
 
-def _quantized(name: str, spec: ModelSpec) -> bool:
-    if name == "experts":
-        return True
+def _spared(spec: ModelSpec) -> set[str]:
+    """Parts of linear layers that the checkpoint leaves unquantised."""
     if spec.quantized_experts_only:
-        return False
-    if name in {"shared_experts", "mlp", "mamba", "linear_attention"}:
-        return True
-    return name == "attention" and not spec.unquantized_attention
+        return LINEAR - {"experts"}
+    return {"attention"} if spec.unquantized_attention else set()
 
 
 def _block_groups(block: Block, hidden: int) -> Mapping[str, int]:
     groups: dict[str, int] = defaultdict(int)
-    groups["norms"] = block.norm_params
     for mixer in (block.mixer, block.cross):
         if mixer is not None:
             groups[_mixer_name(mixer)] += mixer_params(mixer, hidden)
     if block.mlp is not None:
         for name, count in ffn_params(block.mlp, hidden).items():
             groups[name] += count
+    groups["norms"] = block.norm_params
     return groups
 
 

@@ -1,5 +1,6 @@
 """Decoders whose layers are attention and one dense feed-forward part."""
 
+import math
 from dataclasses import replace
 
 from dayrate.catalog.hf.fields import Fields
@@ -20,9 +21,13 @@ __all__ = ["READERS", "STYLES", "read_dense", "read_unknown"]
 
 BIASED = Style(norm_bias=True, gated=False, qkv_bias=True, out_bias=True, mlp_bias=True)
 ATTENTION_BIAS = ("attention_bias", False)
+GROUP = "n_heads_in_group"  # query heads that share a key/value head
 LLAMA = Style(
     qkv_bias=ATTENTION_BIAS, out_bias=ATTENTION_BIAS, mlp_bias=("mlp_bias", False)
 )
+
+#: Signs of experts, latent attention or state-space layers in an unknown config.
+FOREIGN = ("expert", "kv_lora_rank", "mamba", "ssm_", "linear_num")
 
 STYLES = {
     "llama": LLAMA,
@@ -33,6 +38,9 @@ STYLES = {
     "smollm3": LLAMA,
     "granite": LLAMA,
     "internlm3": LLAMA,
+    "internlm2": Style(qkv_bias=("bias", False), out_bias=("bias", False)),
+    "arcee": replace(LLAMA, gated=False),
+    "hunyuan_v1_dense": replace(LLAMA, qk_norm="head", mlp_bias=False),
     "exaone4": replace(LLAMA, qk_norm="head"),
     "mimo": Style(qkv_bias=("attention_bias", True)),
     "mistral": Style(window="all"),
@@ -126,13 +134,14 @@ def read_dense(f: Fields, style: Style) -> Layout:
 def read_unknown(f: Fields) -> Layout:
     """Read an unknown family as a gated dense decoder, and say so."""
     kind = f.text("model_type", "none")
-    for name in ("num_experts", "num_local_experts", "n_routed_experts"):
-        if f.count(name, 0) > 1:
+    for name, value in f.config.items():
+        if value and any(part in name.lower() for part in FOREIGN):
             raise UnreadableConfig(
-                f"The config of {f.owner} has {name}, and how model_type {kind!r} "
-                "lays out its experts is unknown; use a known model_type."
+                f"The config of {f.owner} has {name}, so it is no plain dense decoder, "
+                f"and the layout of model_type {kind!r} is unknown; use a known one."
             )
-    f.size("num_attention_heads"), f.size("intermediate_size")
+    for name in ("num_attention_heads", "intermediate_size"):
+        f.size(name)
     note = (
         f"model_type {kind!r} is unknown: read as a gated dense decoder from its "
         "hidden_size, num_hidden_layers, num_attention_heads and intermediate_size."
@@ -173,6 +182,7 @@ def _opt(f: Fields) -> Layout:
     layout = _classic(f, style, positions=PositionKind.LEARNED, rows=rows)
     width = f.size("word_embed_proj_dim", f.size("hidden_size"))
     before = f.flag("do_layer_norm_before", True)
+    before = before and not f.flag("_remove_final_layer_norm")
     return replace(
         layout,
         embedding_size=width if width != f.size("hidden_size") else None,
@@ -291,7 +301,62 @@ def _deci(f: Fields) -> Layout:
     )
 
 
+def _chatglm(f: Fields) -> Layout:
+    """ChatGLM 2 to GLM-4: grouped heads under names of its own."""
+    style = Style(qkv_bias=("add_qkv_bias", False))
+    mapped = {
+        **f.config,
+        "head_dim": f.size("kv_channels"),
+        "num_key_value_heads": f.size("multi_query_group_num"),
+    }
+    return read_dense(Fields(mapped, f.owner), style)
+
+
+def _nemotron_nas(f: Fields) -> Layout:
+    """Puzzle-made Llama (Nemotron Super 49B): layers of several widths, or without."""
+    norm = f.size("hidden_size")
+    blocks = [Fields(b, f.owner) for b in f.items("block_configs")]
+    if not blocks:
+        raise f.missing("block_configs")
+    return Layout(
+        blocks=grouped(_nas_block(f, b, norm) for b in blocks),
+        tied_embeddings=f.flag("tie_word_embeddings"),
+        final_norm_params=norm,
+    )
+
+
+def _nas_block(f: Fields, block: Fields, norm: int) -> Block:
+    mixer, ffn = block.section("attention"), block.section("ffn")
+    for part in (mixer, ffn):
+        if part.flag("replace_with_linear"):
+            raise UnreadableConfig(
+                f"The config of {f.owner} replaces a part by one matrix "
+                "(replace_with_linear), which is not read."
+            )
+    idle = mixer.flag("no_op"), ffn.flag("no_op")
+    kv = None if idle[0] else f.size("num_attention_heads") // mixer.size(GROUP)
+    return Block(
+        count=1,
+        mixer=None if idle[0] else attention(f, LLAMA, kv=kv),
+        mlp=None if idle[1] else Mlp(_nas_width(f, ffn)),
+        norm_params=norm * idle.count(False),
+    )
+
+
+def _nas_width(f: Fields, ffn: Fields) -> int:
+    """Two thirds of the multiple of the hidden size, rounded up to 256."""
+    multiple = ffn.get("ffn_mult")
+    if not isinstance(multiple, int | float) or not 0 < multiple < math.inf:
+        raise UnreadableConfig(
+            f"The config of {f.owner} has ffn_mult = {multiple!r}; "
+            "it must be a positive number."
+        )
+    return -(-int(2 * multiple * f.size("hidden_size") / 3) // 256) * 256
+
+
 READERS = {
+    "chatglm": _chatglm,
+    "nemotron-nas": _nemotron_nas,
     "gpt2": _gpt2,
     "gpt_bigcode": _gpt_bigcode,
     "opt": _opt,

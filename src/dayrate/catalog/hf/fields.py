@@ -1,4 +1,4 @@
-"""Checked access to a config.json: every number is a positive whole one, or an error."""
+"""Checked access to a config.json: a size is a positive whole number or an error."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ __all__ = ["Fields"]
 
 #: Other spellings of the same field, tried in order.
 SPELLINGS = {
-    "hidden_size": ("n_embd", "d_model"),
+    "hidden_size": ("n_embd", "n_embed", "d_model"),
+    "vocab_size": ("padded_vocab_size",),
+    "n_groups": ("mamba_num_groups",),
+    "ssm_state_size": ("mamba_state_dim",),
     "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
     "num_attention_heads": ("n_head", "n_heads", "num_heads"),
     "num_key_value_heads": ("num_kv_heads", "n_head_kv"),

@@ -36,7 +36,6 @@ class Layout:
     embedding_norm_params: int = 0
     embedding_size: int | None = None
     lm_head_bias: bool = False
-    extra_params: int = 0
     notes: tuple[str, ...] = field(default=())
 
 

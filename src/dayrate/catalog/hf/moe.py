@@ -180,14 +180,33 @@ def _deepseek(f: Fields) -> Layout:
     return replace(layout, notes=("Multi-token prediction layers are left out.",))
 
 
-def _glm4_moe(f: Fields) -> Layout:
-    norm = "head" if f.flag("use_qk_norm") else ""
-    style = Style(qkv_bias=ATTENTION_BIAS, qk_norm=norm)
-    moe = routed(f, shared_intermediate_size=_shared_width(f), router_bias=True)
+def _shared_experts(f: Fields, style: Style, *, router_bias: bool = True) -> Layout:
+    """DeepSeek's layers with softmax attention in place of latent attention."""
+    width = _shared_width(f)
+    moe = routed(f, shared_intermediate_size=width, router_bias=router_bias)
     return _layout(f, style, _attentions(f, style), _first_dense(f, style, moe))
 
 
+def _glm4_moe(f: Fields) -> Layout:
+    norm = "head" if f.flag("use_qk_norm") else ""
+    return _shared_experts(f, Style(qkv_bias=ATTENTION_BIAS, qk_norm=norm))
+
+
+def _dbrx(f: Fields) -> Layout:
+    ffn, inner = f.section("ffn_config"), f.section("attn_config")
+    moe = Moe(
+        n_experts=ffn.size("moe_num_experts"),
+        experts_per_token=ffn.size("moe_top_k"),
+        intermediate_size=ffn.size("ffn_hidden_size"),
+    )
+    heads = {**f.config, "num_key_value_heads": inner.size("kv_n_heads")}
+    return _every_layer(Fields(heads, f.owner), Style(), moe)
+
+
 READERS = {
+    "dbrx": _dbrx,
+    "deepseek": lambda f: _shared_experts(f, LLAMA, router_bias=False),
+    "dots1": lambda f: _shared_experts(f, QWEN3),
     "mixtral": _mixtral,
     "phimoe": _phimoe,
     "olmoe": _olmoe,

@@ -59,10 +59,10 @@ def formats_of(config: Mapping[str, Any], owner: str) -> Formats:
     """Read ``torch_dtype`` and ``quantization_config``, nested or not."""
     fields = Fields(config, owner)
     text = Fields(_text_section(config), owner)
-    plain, notes = _plain(fields.get("dtype") or fields.get("torch_dtype")), ()
-    plain = plain or _plain(text.get("dtype") or text.get("torch_dtype"))
-    if plain is None:
-        plain, notes = DType.BF16, ("The config names no number format; BF16 assumed.",)
+    stated = _plain(fields.get("dtype") or fields.get("torch_dtype"))
+    stated = stated or _plain(text.get("dtype") or text.get("torch_dtype"))
+    plain = stated or DType.BF16
+    notes = () if stated else ("The config names no number format: BF16 is assumed.",)
     quantized = fields.get("quantization_config") or text.get("quantization_config")
     if not quantized:
         return Formats(plain, plain, notes=notes)
@@ -120,9 +120,10 @@ def _stored(config: Mapping[str, Any], owner: str) -> tuple[DType, tuple[str, ..
         weights = group.get("weights") or {}
         return _by_width(weights.get("num_bits"), weights.get("type"), owner), ()
     raise UnreadableConfig(
-        f"The config of {owner} is quantised with {method or algorithm or 'nothing'!r}, "
-        f"which is unknown; known are {', '.join(sorted(METHODS))}, gptq, "
-        "bitsandbytes, compressed-tensors and modelopt."
+        f"The config of {owner} is quantised in an unknown way "
+        f"({method or algorithm or 'no quant_method'!r}); known are "
+        f"{', '.join(sorted(METHODS))}, gptq, bitsandbytes, compressed-tensors "
+        "and modelopt."
     )
 
 
