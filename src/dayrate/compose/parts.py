@@ -71,13 +71,7 @@ def _write_parts(
         ("cpus", float(server.cpus), "1", powers.cpu_w, 1.0),
         ("memory", server.memory_gb, "GB", powers.w_per_memory_byte, GB),
         ("storage", server.storage_tb, "TB", powers.w_per_storage_byte, TERA),
-        (
-            "network",
-            server.network_mbps,
-            "Mbit/s",
-            powers.w_per_network_bit_per_s,
-            MEGA,
-        ),
+        ("network", server.network_mbps, "Mbit/s", port_w, MEGA),
     ):
         w.given(f"server.{name}", amount, unit)
         w.estimate(f"server.w_per_{name}", per_unit, f"W/({unit})", per=1 / scale)

@@ -34,14 +34,18 @@ class Working:
         return self.fact(name, value, unit, grade=Grade.CITED, source=str(source))
 
     def choice(
-        self, name: str, value: str, *, given: Any, why: str, grade: Grade | None = None
+        self,
+        name: str,
+        value: str,
+        *,
+        given: Any,
+        why: str,
+        grade: Grade = Grade.ASSUMED,
     ) -> str:
         """Record a name that was given, or else chosen and why."""
         if given is not None:
             grade, why = Grade.GIVEN, "the scenario"
-        self.ledger = self.ledger.fact(
-            name, value, "", grade=grade or Grade.ASSUMED, source=why
-        )
+        self.ledger = self.ledger.fact(name, value, "", grade=grade, source=why)
         return value
 
     def estimate(
