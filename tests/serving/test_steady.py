@@ -120,7 +120,9 @@ def test_arrays_equal_scalars() -> None:
         )
         assert np.asarray(many.binding)[i] == one.binding
         point = operating_point(replica, traffic, 1.0)
-        assert np.asarray(points.batch)[i] == pytest.approx(float(point.batch), rel=1e-4)
+        assert np.asarray(points.batch)[i] == pytest.approx(
+            float(point.batch), rel=1e-4
+        )
         assert np.asarray(points.ttft_p95_s)[i] == pytest.approx(
             float(point.ttft_p95_s), rel=1e-4
         )
