@@ -447,9 +447,13 @@ def _binding(
 
 
 def _in_flight(traffic: Traffic, point: OperatingPoint) -> Num:
-    """Count requests that decode and those in their first step. [1]"""
+    """Count requests that decode and those in their first step. [1]
+
+    At least one: an idle replica's time is not what a token adds.
+    """
     tokens = traffic.input_tokens + traffic.output_tokens
-    return point.tokens_per_s / tokens * point.step_s * traffic.output_tokens
+    served = point.tokens_per_s / tokens
+    return np.maximum(served * point.step_s * traffic.output_tokens, 1.0)
 
 
 def _seconds_per_request(
