@@ -26,7 +26,7 @@ from dayrate.serving.steady import (
     capacity,
     static_batch_seconds,
 )
-from dayrate.units import DType
+from dayrate.units import GIB, DType
 
 SHARED = Path(__file__).parents[1] / "../shared/data"
 FORMATS = {"fp4": DType.NVFP4}
@@ -83,7 +83,7 @@ def _machine(row: dict[str, str], generation: str) -> Machine:
         matmul_flop_per_s=float(row["fp16_bf16"]) * 1e12,
         attention_flop_per_s=float(row["fp16_bf16"]) * 1e12,
         hbm_bytes_per_s=float(row["mem_bw_gbs"]) * 1e9,
-        hbm_bytes=float(row["mem_gb"]) * 1e9,
+        hbm_bytes=float(row["mem_gb"]) * GIB,
         link_bytes_per_s=float(row["scaleup_gbs_unidir"]) * 1e9,
         link_latency_s=2e-6,
         link_world_size=max(int(world), 8),

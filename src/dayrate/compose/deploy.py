@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dayrate.compose.resolve import Resolved
+from dayrate.compose.splits import splits
 from dayrate.errors import InvalidInput, SloUnreachable
 from dayrate.evidence import Grade
 from dayrate.perf.deployment import Parallelism
@@ -24,7 +25,6 @@ from dayrate.units import HOUR_S
 __all__ = ["Plan", "deploy"]
 
 HEADROOM_FRAC = 0.2
-MAX_SERVERS_PER_REPLICA = 8
 
 Floats = npt.NDArray[np.float64]
 
@@ -101,14 +101,14 @@ def deploy(scenario: Scenario, r: Resolved, w: Working) -> Plan:
     """
     section = scenario.deployment
     demand = _demand(section, r, w)
-    splits = _splits(section, r)
+    candidates = splits(section, r.model, r.server)
     slo = r.slo
-    found = capacity(_replica(splits, r), r.traffic, slo)
+    found = capacity(_replica(candidates, r), r.traffic, slo)
     if not r.slo_given and not np.isfinite(found.requests_per_s).any():
         slo = Slo(quantile=slo.quantile)  # nobody asked for what cannot be met
-        found = capacity(_replica(splits, r), r.traffic, slo)
-    best = _best(section, demand, np.asarray(found.requests_per_s), splits)
-    parallelism = _one(splits, best)
+        found = capacity(_replica(candidates, r), r.traffic, slo)
+    best = _best(section, demand, np.asarray(found.requests_per_s), candidates)
+    parallelism = _one(candidates, best)
     replica = _replica(parallelism, r)
     chosen = require_capacity(replica, r.traffic, slo)
     fleet = _fleet(section, demand, float(chosen.requests_per_s), parallelism)
@@ -136,40 +136,11 @@ def _demand(section: DeploymentSection, r: Resolved, w: Working) -> Demand:
     return Demand(rate_per_day / HOUR_S, r.workload.shape.burst, headroom, policy)
 
 
-def _splits(section: DeploymentSection, r: Resolved) -> Parallelism:
-    """Every split worth a look, as arrays: within a server, else whole servers."""
-    size = max(int(r.server.accelerators), 1)
-    tensors = [2**i for i in range(size.bit_length()) if 2**i <= size]
-    pairs = [(t, 1) for t in tensors if _divides_heads(r, t)]
-    widest = max((t for t, _ in pairs), default=1)
-    stages = range(2, MAX_SERVERS_PER_REPLICA + 1)
-    pairs += [(widest, p) for p in stages if p <= r.model.n_layers]
-    tensor, pipeline = section.tensor_parallel_size, section.pipeline_parallel_size
-    if tensor is not None:
-        pairs = [(tensor, p) for p in (1, *stages)] if pipeline is None else []
-        pairs = pairs or [(tensor, pipeline or 1)]
-    elif pipeline is not None:
-        pairs = [(t, pipeline) for t in tensors if _divides_heads(r, t)]
-    if section.accelerators is not None:
-        pairs = [p for p in pairs if p[0] * p[1] <= section.accelerators] or pairs[:1]
-    data = float(section.data_parallel_size or 1)
-    columns = np.asarray(pairs, dtype=float).T
-    expert = (
-        columns[0] * data if section.enable_expert_parallel else 1.0 + 0 * columns[0]
-    )
-    return Parallelism(columns[0], columns[1], expert, data + 0 * columns[0])
-
-
-def _divides_heads(r: Resolved, tensor: int) -> bool:
-    heads = (getattr(b.mixer, "n_heads", None) for b in r.model.blocks)
-    return all(n % tensor == 0 for n in heads if n)
-
-
 def _best(
-    section: DeploymentSection, demand: Demand, per_s: Floats, splits: Parallelism
+    section: DeploymentSection, demand: Demand, per_s: Floats, split: Parallelism
 ) -> int:
     """Position of the split with the fewest accelerator-hours, or the most served."""
-    per_replica = np.asarray(splits.accelerators)
+    per_replica = np.asarray(split.accelerators)
     if section.accelerators is not None:
         served = np.floor(section.accelerators / per_replica) * per_s
         return int(np.argmax(np.nan_to_num(served, nan=-1.0)))
@@ -179,13 +150,13 @@ def _best(
         )
         return int(np.argmin(np.where(np.isfinite(per_s), ok, np.inf)))
     if not np.isfinite(per_s).any():
-        return len(per_s) - 1  # the largest: its error says what is missing
+        return int(np.argmax(per_replica))  # its error says what is missing
     hours = demand.fleet(np.nan_to_num(per_s, nan=1e-300)).replica_hours * per_replica
     return int(np.argmin(np.where(np.isfinite(per_s), hours, np.inf)))
 
 
-def _one(splits: Parallelism, i: int) -> Parallelism:
-    fields = (splits.tensor, splits.pipeline, splits.expert, splits.attention_data)
+def _one(split: Parallelism, i: int) -> Parallelism:
+    fields = (split.tensor, split.pipeline, split.expert, split.attention_data)
     return Parallelism(*(float(np.asarray(x)[i]) for x in fields))
 
 
@@ -252,6 +223,7 @@ def _write_split(section: DeploymentSection, plan: Plan, w: Working) -> None:
         ("tensor_parallel_size", section.tensor_parallel_size, p.tensor),
         ("pipeline_parallel_size", section.pipeline_parallel_size, p.pipeline),
         ("data_parallel_size", section.data_parallel_size, p.attention_data),
+        ("expert_parallel_size", section.enable_expert_parallel, p.expert),
     ):
         grade = Grade.GIVEN if given is not None else Grade.FITTED
         source = "the scenario" if given is not None else why

@@ -6,7 +6,7 @@ data sheet. Quotes read both from the catalogue.
 
 from dayrate.catalog.model import Attention, Block, Mlp, ModelSpec, PositionKind
 from dayrate.perf.deployment import Machine, Parallelism, Precision
-from dayrate.units import DType
+from dayrate.units import GIB, DType
 
 __all__ = ["BF16", "H100", "LLAMA_3_1_70B", "TP8"]
 
@@ -35,7 +35,7 @@ H100 = Machine(
     matmul_flop_per_s=989e12,
     attention_flop_per_s=989e12,
     hbm_bytes_per_s=3.35e12,
-    hbm_bytes=80e9,
+    hbm_bytes=80 * GIB,
     link_bytes_per_s=450e9,
     link_latency_s=2e-6,
     link_world_size=8,

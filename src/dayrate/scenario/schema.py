@@ -227,8 +227,8 @@ class DeploymentSection(Section):
     data_parallel_size: Count | None = Field(
         None, description="ranks that each attend to their own sequences"
     )
-    enable_expert_parallel: bool = Field(
-        False, description="experts are spread, not sharded"
+    enable_expert_parallel: bool | None = Field(
+        None, description="experts are spread, not sharded"
     )
     max_num_seqs: Count | None = Field(None, description="sequences per batch, at most")
     max_num_batched_tokens: Count | None = Field(

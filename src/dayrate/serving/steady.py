@@ -5,6 +5,7 @@ traffic and of the targets may be an array.
 """
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,8 +35,9 @@ __all__ = [
 ]
 
 _LIMITS = ("memory", "max_num_seqs", "max_num_batched_tokens")
-_POINTS, _ROUNDS = 17, 5  # of the search: 16 ** 5 intervals over the range
 _LIGHTEST_FRAC = 1e-6  # lightest load searched, of the heaviest
+_PRECISION_FRAC = 1e-5  # of a search
+_FEW, _FEW_CUTS = 64, 15  # problems searched at once with many cuts a round
 _MARGIN_FRAC = 0.05  # step of the finite differences
 
 
@@ -118,7 +120,7 @@ def capacity(replica: Replica, traffic: Traffic, slo: Slo) -> Capacity:
         tpot, ttft = _latencies(replica, traffic, slo, starts, full)
         return np.asarray((tpot <= slo.tpot_s) & (ttft <= slo.ttft_s))
 
-    starts, feasible = _largest(meets, most)
+    starts, feasible = _largest(meets, most * _LIGHTEST_FRAC, most)
     fits = _longest_fits(replica, traffic)
     ok = feasible & fits
     cycle = mean_cycle(replica, traffic, starts)
@@ -239,7 +241,10 @@ def operating_point(
     def sustained(starts: Num) -> npt.NDArray[np.bool_]:
         return np.asarray(mean_cycle(replica, traffic, starts).requests_per_s <= rate)
 
-    starts, _ = _largest(sustained, most)
+    lightest = most * _LIGHTEST_FRAC
+    shortest = mean_cycle(replica, traffic, lightest).mean_s
+    low, high = (np.minimum(rate * x, most) for x in (shortest, full.mean_s))
+    starts, _ = _largest(sustained, np.maximum(low, lightest), high)
     cycle = mean_cycle(replica, traffic, starts)
     wait = first_token_wait(replica, traffic, cycle, full)
     load = rate / full.requests_per_s
@@ -399,29 +404,27 @@ def _latencies(
 
 
 def _largest(
-    meets: Callable[[Num], npt.NDArray[np.bool_]], most: Num
+    meets: Callable[[Num], npt.NDArray[np.bool_]], low: Num, high: Num
 ) -> tuple[Num, npt.NDArray[np.bool_]]:
-    """Largest value up to ``most`` that meets a condition which large values fail.
+    """Largest value between bounds that meets a condition which large values fail.
 
-    Every round evaluates a geometric grid on a new leading axis and keeps the
-    interval in which the condition first fails. Also says whether the smallest value
-    meets it; where it does not, that value is returned.
+    Every round cuts the interval geometrically, in many parts for a few problems (one
+    evaluation of an array costs little more than one of a number) and in two for many.
+    Also says whether ``low`` meets it; where it does not, ``low`` is returned.
     """
-    high = np.asarray(most, dtype=float)
-    low = high * _LIGHTEST_FRAC
-    feasible: npt.NDArray[np.bool_] | None = None
-    for _ in range(_ROUNDS):
-        steps = np.linspace(0.0, 1.0, _POINTS).reshape(-1, *[1] * high.ndim)
-        grid = low * (high / low) ** steps
-        grid[-1] = high
-        good = np.logical_and.accumulate(meets(grid), axis=0)
-        grid = np.broadcast_to(grid, good.shape)
-        first = good[0] if feasible is None else feasible
-        feasible = first
-        last = np.maximum(good.sum(axis=0) - 1, 0)
-        low = np.take_along_axis(grid, last[None], axis=0)[0]
-        after = np.minimum(last + 1, _POINTS - 1)
-        high = np.take_along_axis(grid, after[None], axis=0)[0]
+    low, high = np.broadcast_arrays(low, high)
+    feasible, low = meets(low), np.where(meets(high), high, low)
+    inner = _FEW_CUTS if low.size <= _FEW else 1
+    widest = float(np.log(np.max(high / low, initial=1.0)))
+    parts = max(widest / _PRECISION_FRAC, 1.0)
+    share = np.arange(1, inner + 1).reshape(-1, *[1] * low.ndim) / (inner + 1)
+    for _ in range(math.ceil(math.log(parts, inner + 1))):
+        cuts = low * (high / low) ** share
+        good = np.logical_and.accumulate(meets(cuts), axis=0)
+        low, high = (
+            np.max(np.where(good, cuts, low), axis=0),
+            np.min(np.where(good, high, cuts), axis=0),
+        )
     return low, np.asarray(feasible)
 
 
