@@ -91,7 +91,7 @@ def test_a_bill_of_nothing_has_no_shares(quote: Quote) -> None:
 def test_a_bill_without_terms_is_unknown_not_zero(quote: Quote) -> None:
     bill = dataclasses.replace(quote.bill, cost=Cost({}))
     bare = dataclasses.replace(quote, bill=bill)
-    assert "  unknown per day" in render_text(bare)
+    assert "  unknown per day\n" in render_text(bare)
     assert "Cost per day" not in render_text(bare)
     assert bare.to_dict()["cost"]["total_usd_per_day"] is None
 

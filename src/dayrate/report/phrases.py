@@ -20,7 +20,6 @@ PHRASES = (
     mark("{n} of {rows} rows dropped: {why}"),
     mark("Multi-token prediction layers are left out."),
     mark("The config names no number format: BF16 is assumed."),
-    mark("The sparse layers of its attention are read as full attention."),
     mark("replicas of each hour, times the accelerators of one"),
     mark("a widely rented accelerator"),
     mark("no lengths were given"),

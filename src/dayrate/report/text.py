@@ -81,7 +81,11 @@ def _units(canvas: Canvas, quote: Quote, *, used: bool) -> None:
     known = bool(bill.cost.terms_usd)  # a bill without terms is not a bill of zero
     total = _money(canvas, bill, bill.total_usd_per_day * factor if known else None)
     line = Text(_("{amount} per day").format(amount=total), style="bold green")
-    canvas.write(Padding(Text.assemble(line, "  ", (basis, "dim")), (0, 0, 0, 2)))
+    canvas.write(
+        Padding(
+            Text.assemble(line, "  ", (basis if known else "", "dim")), (0, 0, 0, 2)
+        )
+    )
     units = (
         (_("per request"), bill.usd_per_request),
         (_("per 1k tokens, input and output"), bill.usd_per_1k_tokens),
@@ -183,11 +187,15 @@ def _deployment(canvas: Canvas, quote: Quote) -> None:
         (_("spread of one replica"), _spread(d), ""),
         (_("number formats"), formats, ""),
         (_("limits of a batch"), _limits(canvas, d), ""),
-        (_("pricing"), _(PRICING.get(d.pricing, d.pricing)) or None, ""),
+        (_("pricing"), _named(canvas, d.pricing), ""),
     ]
     _section(canvas, _("Deployment"), rows)
     if len(set(d.replicas_by_hour)) > 1:
         _hours(canvas, d.replicas_by_hour)
+
+
+def _named(canvas: Canvas, pricing: str | None) -> str | None:
+    return canvas.page.words(PRICING.get(pricing, pricing)) if pricing else None
 
 
 def _spread(d: Deployment) -> str | None:
