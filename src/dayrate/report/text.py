@@ -1,7 +1,5 @@
 """A quote for the terminal: the answer first, then what it is made of."""
 
-from collections.abc import Iterator
-
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -174,7 +172,7 @@ def _deployment(canvas: Canvas, quote: Quote) -> None:
     servers = "" if d.servers is None else _("servers: {n}").format(n=figure(d.servers))
     replica = ""
     if d.accelerators_per_replica is not None:
-        replica = _("{n} accelerators each").format(n=d.accelerators_per_replica)
+        replica = _("accelerators each: {n}").format(n=d.accelerators_per_replica)
     formats = None
     if d.weights_dtype:
         formats = _("weights {weights}, KV cache {cache}").format(
@@ -318,23 +316,18 @@ def _assumptions(canvas: Canvas, quote: Quote) -> None:
     if not lines:
         return
     canvas.heading(_("Assumed: nobody gave it and no source states it"))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(ratio=5)
-    table.add_column(ratio=4)
-    table.add_column(ratio=3)
     for line in lines:
-        table.add_row(*_assumption(canvas, line))
-    canvas.write(Padding(table, (0, 0, 0, 2)))
+        _assumption(canvas, line)
 
 
-def _assumption(canvas: Canvas, line: Line) -> Iterator[Text]:
+def _assumption(canvas: Canvas, line: Line) -> None:
+    """Write what was assumed and the flag that changes it; the reason below."""
     _ = canvas.page.words
-    yield Text(label(line.name, _) or line.name)
-    value = Text(value_text(line, canvas.page))
+    name, value = label(line.name, _) or line.name, value_text(line, canvas.page)
+    canvas.rows([(name, value, flag_of(line))])
     reason = reason_of(line)
-    source = f"\n{phrase(reason, _)}" if reason else ""
-    yield value.append(source, style="dim")
-    yield Text(flag_of(line), style="cyan")
+    if reason:
+        canvas.paragraph(phrase(reason, _), style="dim", indent=4)
 
 
 def value_text(line: Line, page: Page) -> str:
