@@ -71,7 +71,11 @@ def _rented(
     price, per_instance = _hourly_price(m, pricing, money)
     hours, line = _billed_hours(m, per_instance, money.w)
     rent = rented_cost(
-        machines=RentedMachines(accelerators=hours / 24, usd_per_accelerator_hour=price)
+        machines=RentedMachines(
+            accelerators=m.accelerators,
+            usd_per_accelerator_hour=price,
+            hours_per_day=hours / m.accelerators,
+        )
     )
     _write_terms(
         rent,

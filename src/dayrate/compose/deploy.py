@@ -5,6 +5,7 @@ sized in one call over arrays, and the one that needs the fewest accelerator-hou
 within the targets wins.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,7 +111,9 @@ def deploy(scenario: Scenario, r: Resolved, w: Working) -> Plan:
     best = _best(section, demand, np.asarray(found.requests_per_s), candidates)
     parallelism = _one(candidates, best)
     replica = _replica(parallelism, r)
-    chosen = require_capacity(replica, r.traffic, slo)
+    chosen = _at(found, best)
+    if not np.isfinite(chosen.requests_per_s):
+        chosen = require_capacity(replica, r.traffic, slo)  # raises, and says why
     fleet = _fleet(section, demand, float(chosen.requests_per_s), parallelism)
     n = float(parallelism.accelerators)
     accelerators = section.accelerators or float(fleet.replicas.max()) * n
@@ -158,6 +161,12 @@ def _best(
 def _one(split: Parallelism, i: int) -> Parallelism:
     fields = (split.tensor, split.pipeline, split.expert, split.attention_data)
     return Parallelism(*(float(np.asarray(x)[i]) for x in fields))
+
+
+def _at(found: Capacity, i: int) -> Capacity:
+    """One deployment of a capacity over arrays."""
+    names = [f.name for f in dataclasses.fields(found)]
+    return Capacity(**{n: np.ravel(getattr(found, n))[i] for n in names})
 
 
 def _replica(parallelism: Parallelism, r: Resolved) -> Replica:

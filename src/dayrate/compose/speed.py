@@ -17,7 +17,9 @@ def serving_at_peak(
 ) -> tuple[Serving, OperatingPoint]:
     """Steady state of one replica in the busiest ten minutes of the day."""
     per_replica = plan.demand.peak_per_s / plan.replicas
-    point = operating_point(plan.replica, r.traffic, per_replica)
+    point = operating_point(
+        plan.replica, r.traffic, per_replica, quantile=r.slo.quantile
+    )
     serving = _serving(scenario, r, plan, point)
     _write_speed(serving, w)
     return serving, point
@@ -60,9 +62,9 @@ def _serving(
         peak_requests_per_s=plan.demand.peak_per_s,
         capacity_requests_per_s=float(plan.capacity.requests_per_s),
         batch=float(point.batch),
-        ttft_ms=float(point.ttft_p95_s) * 1e3,
+        ttft_ms=float(point.ttft_quantile_s) * 1e3,
         ttft_mean_ms=float(point.ttft_mean_s) * 1e3,
-        tpot_ms=float(point.tpot_p95_s) * 1e3,
+        tpot_ms=float(point.tpot_quantile_s) * 1e3,
         tpot_mean_ms=float(point.tpot_mean_s) * 1e3,
         percentile=scenario.slo.percentile,
         tokens_per_s_per_accelerator=tokens / (plan.accelerator_hours * 3600),

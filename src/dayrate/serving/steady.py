@@ -69,9 +69,9 @@ class OperatingPoint:
     batch: Num
     step_s: Num
     tpot_mean_s: Num
-    tpot_p95_s: Num
+    tpot_quantile_s: Num
     ttft_mean_s: Num
-    ttft_p95_s: Num
+    ttft_quantile_s: Num
     utilisation_frac: Num
     tokens_per_s: Num
 
@@ -199,7 +199,7 @@ def require_capacity(replica: Replica, traffic: Traffic, slo: Slo) -> Capacity:
 
 
 def operating_point(
-    replica: Replica, traffic: Traffic, requests_per_s: Num
+    replica: Replica, traffic: Traffic, requests_per_s: Num, *, quantile: float = 0.95
 ) -> OperatingPoint:
     """Steady state at an offered rate: the batch at which Little's law holds.
 
@@ -211,6 +211,8 @@ def operating_point(
         What it serves.
     requests_per_s : Num
         Rate offered to this replica. [1/s]
+    quantile : float
+        Share of requests that ``tpot_quantile_s`` and ``ttft_quantile_s`` cover. [1]
 
     Returns
     -------
@@ -254,9 +256,9 @@ def operating_point(
         batch=cycle.batch,
         step_s=cycle.mean_s,
         tpot_mean_s=cycle.tpot_s(traffic),
-        tpot_p95_s=cycle.tpot_s(traffic, _z(0.95)),
+        tpot_quantile_s=cycle.tpot_s(traffic, _z(quantile)),
         ttft_mean_s=np.where(load < 1.0, wait.mean_s, np.inf),
-        ttft_p95_s=np.where(load < 1.0, wait.quantile_s(0.95), np.inf),
+        ttft_quantile_s=np.where(load < 1.0, wait.quantile_s(quantile), np.inf),
         utilisation_frac=load,
         tokens_per_s=served * tokens,
     )
@@ -447,9 +449,13 @@ def _binding(
 
 
 def _in_flight(traffic: Traffic, point: OperatingPoint) -> Num:
-    """Count requests that decode and those in their first step. [1]"""
+    """Count requests that decode and those in their first step. [1]
+
+    At least one: an idle replica's time is not what a token adds.
+    """
     tokens = traffic.input_tokens + traffic.output_tokens
-    return point.tokens_per_s / tokens * point.step_s * traffic.output_tokens
+    served = point.tokens_per_s / tokens
+    return np.maximum(served * point.step_s * traffic.output_tokens, 1.0)
 
 
 def _seconds_per_request(

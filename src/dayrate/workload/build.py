@@ -268,19 +268,23 @@ def _with_length(ledger: Ledger, side: str, profile: Profile | None) -> Ledger:
 
 def _with_total(ledger: Ledger, side: str) -> Ledger:
     """Tokens per day; where they were given, check that they agree with the rest."""
+    name = TOTAL[side]
     value = _value(ledger, REQUESTS) * _value(ledger, LENGTH[side])
-    if TOTAL[side] not in ledger:
-        formula = f"{REQUESTS} * {LENGTH[side]}"
-        return ledger.derive(TOTAL[side], value, "token/day", formula=formula)
-    said = _value(ledger, TOTAL[side])
-    if not math.isclose(said, value, rel_tol=_AGREE):
-        raise InvalidInput(
-            f"{said:.6g} {side} tokens a day contradict "
-            f"{_value(ledger, REQUESTS):.6g} requests of "
-            f"{_value(ledger, LENGTH[side]):.6g} tokens ({value:.6g}). "
-            f"Leave out one of the three."
-        )
-    return ledger
+    formula, why = f"{REQUESTS} * {LENGTH[side]}", ""
+    if name in ledger:
+        said = _value(ledger, name)
+        if math.isclose(said, value, rel_tol=1e-9):
+            return ledger
+        if not math.isclose(said, value, rel_tol=_AGREE):
+            raise InvalidInput(
+                f"{said:.6g} {side} tokens a day contradict "
+                f"{_value(ledger, REQUESTS):.6g} requests of "
+                f"{_value(ledger, LENGTH[side]):.6g} tokens ({value:.6g}). "
+                f"Leave out one of the three."
+            )
+        why = f"{said:.6g} was given, which agrees"
+        ledger = Ledger({n: line for n, line in ledger.lines.items() if n != name})
+    return ledger.derive(name, value, "token/day", formula=formula, why=why)
 
 
 def _with_cached(ledger: Ledger, profile: Profile | None) -> Ledger:
