@@ -34,7 +34,7 @@ def working() -> Ledger:
         "workload.input_tokens_per_request",
         "workload.output_tokens_per_request",
     )
-    given = {"grade": Grade.GIVEN, "source": "given"}
+    given: dict[str, Any] = {"grade": Grade.GIVEN, "source": "given"}
     return (
         Ledger()
         .fact(requests, 500_000.0, "request/day", **given)

@@ -15,6 +15,8 @@ from dayrate.errors import DoesNotFit, InvalidInput, MissingExtra
 from dayrate.scenario.flags import nested
 from dayrate.scenario.schema import scenario_from
 
+SHIPPED = "llama-3.1-70b-chat"
+
 Captured = pytest.CaptureFixture[str]
 Asked = list[tuple[Any, dict[str, Any]]]
 
@@ -80,15 +82,15 @@ def test_a_quote_goes_to_stdout_alone(capsys: Captured, asked: Asked) -> None:
 def test_the_same_question_gets_the_same_bytes(capsys: Captured, asked: Asked) -> None:
     texts = []
     for _ in range(2):
-        main(["quote", "some-scenario", "--explain"])
+        main(["quote", SHIPPED, "--explain"])
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1]
     assert "[assumed]" in texts[0]
-    assert asked == [("some-scenario", {})] * 2
+    assert [(file.id, flags) for file, flags in asked] == [(SHIPPED, {})] * 2
 
 
 def test_json(capsys: Captured, asked: Asked) -> None:
-    assert main(["quote", "some-scenario", "--json"]) == 0
+    assert main(["quote", SHIPPED, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cost"]["total_usd_per_day"] > 0
     assert asked
 
@@ -126,7 +128,7 @@ def test_a_scenario_from_stdin(monkeypatch: pytest.MonkeyPatch, asked: Asked) ->
 
 
 def test_chinese(capsys: Captured, asked: Asked) -> None:
-    assert main(["quote", "some-scenario", "--lang", "zh"]) == 0
+    assert main(["quote", SHIPPED, "--lang", "zh"]) == 0
     assert "每日 $1,155" in capsys.readouterr().out
     assert asked
 
@@ -144,8 +146,10 @@ def test_chinese(capsys: Captured, asked: Asked) -> None:
         ("quote --electricity 0.65CNY/kg", "electricity is '0.65CNY/kg'; it must be"),
         ("quote --pricing free", "economics.pricing is 'free'"),
         ("quote --basis half", "'half' is not one of"),
-        ("quote x --lang fr", "The language is 'fr'; give one of en, zh"),
+        ("quote --isl 3 --lang fr", "The language is 'fr'; give one of en, zh"),
         ("qoute", "No such command 'qoute'. Did you mean 'quote'?"),
+        ("quote nowhere.yaml", "'nowhere.yaml' cannot be read: No such file"),
+        ("quote lama-3.1-70b-chat", "Did you mean llama-3.1-70b-chat"),
         ("catalog", "Missing argument 'kind'."),
         ("catalog modles", "No catalogue of 'modles'"),
         ("catalog accelerators h100-smx-80gb", "Did you mean h100-sxm-80gb"),
@@ -183,7 +187,7 @@ def test_what_an_error_exits_with(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured, error: Exception, code: int
 ) -> None:
     fails(monkeypatch, error)
-    assert main(["quote", "x"]) == code
+    assert main(["quote", SHIPPED]) == code
     assert capsys.readouterr().err == f"Error: {error}\n"
 
 
@@ -191,11 +195,11 @@ def test_a_bug_shows_its_traceback_only_when_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     fails(monkeypatch, ZeroDivisionError("division by zero"))
-    assert main(["quote", "x"]) == 1
+    assert main(["quote", SHIPPED]) == 1
     quiet = capsys.readouterr().err
     assert quiet.startswith("This is a bug in dayrate, not in your input: ZeroDiv")
     assert "Traceback" not in quiet
-    assert main(["quote", "x", "--debug"]) == 1
+    assert main(["quote", SHIPPED, "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -203,10 +207,10 @@ def test_errors_are_introduced_in_the_language(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     fails(monkeypatch, InvalidInput("No."))
-    assert main(["quote", "x", "--lang=zh"]) == 2
+    assert main(["quote", SHIPPED, "--lang=zh"]) == 2
     assert capsys.readouterr().err == "错误：No.\n"
     monkeypatch.setenv("DAYRATE_LANG", "zh")
-    assert main(["quote", "x"]) == 2
+    assert main(["quote", SHIPPED]) == 2
     assert capsys.readouterr().err == "错误：No.\n"
 
 
@@ -215,7 +219,7 @@ def test_interrupted_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     answering(monkeypatch, answer)
-    assert main(["quote", "x"]) == 130
+    assert main(["quote", SHIPPED]) == 130
 
 
 def test_catalogue_rows_are_listed_and_json(capsys: Captured) -> None:

@@ -88,6 +88,18 @@ def test_a_bill_of_nothing_has_no_shares(quote: Quote) -> None:
     assert "$0.00 per day" in text
 
 
+def test_a_bill_without_terms_is_unknown_not_zero(quote: Quote) -> None:
+    bill = dataclasses.replace(quote.bill, cost=Cost({}))
+    bare = dataclasses.replace(quote, bill=bill)
+    assert "  unknown per day\n" in render_text(bare)
+    assert "Cost per day" not in render_text(bare)
+    assert bare.to_dict()["cost"]["total_usd_per_day"] is None
+
+
+def test_the_title_may_be_that_of_the_file(quote: Quote) -> None:
+    assert render_text(quote, title="一天").startswith("一天\n")
+
+
 def test_a_target_is_met_or_missed(quote: Quote) -> None:
     text = render_text(quote)
     assert "612 ms  target 1,000 ms · met" in text

@@ -11,7 +11,8 @@ from dayrate.cli.output import asked_words, colour, page_width, write
 from dayrate.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from dayrate.report.canvas import Page
+    from dayrate.scenario.answer import Quote
+    from dayrate.scenario.read import ScenarioFile
 
 __all__ = ["EPILOG", "QuoteCommand", "quote_command"]
 
@@ -97,42 +98,44 @@ def quote_command(
         show_catalog("scenarios", None, as_json=as_json, lang=lang)
         return
     language = asked_words(lang)
-    answer = _answer(scenario, ctx.obj)
+    file = _file(scenario)
+    answer = _answer(file, ctx.obj)
     if as_json:
         from dayrate.report.json_ import to_json  # noqa: PLC0415
 
         write(to_json(answer.to_dict()))
         return
     from dayrate.report.canvas import Page  # noqa: PLC0415 - not needed for JSON
-
-    page = Page(language, page_width(), colour())
-    _write(answer, page, used=basis is Basis.USED, explain=explain)
-
-
-def _answer(scenario: str | None, values: dict[str, Any]) -> Any:
-    from dayrate.cli.options import given  # noqa: PLC0415 - slow
-    from dayrate.quote import quote  # noqa: PLC0415 - slow
-
-    flags = given(values)
-    if scenario is None and not flags:
-        raise InvalidInput(
-            "There is nothing to price. Give a scenario (`dayrate quote "
-            "--list-scenarios` lists those shipped) or at least --model."
-        )
-    return quote(_from_stdin() if scenario == "-" else scenario, **flags)
-
-
-def _from_stdin() -> Any:
-    from dayrate.scenario.read import parse_scenario  # noqa: PLC0415 - slow
-
-    return parse_scenario(sys.stdin.read(), name="stdin")
-
-
-def _write(answer: Any, page: "Page", *, used: bool, explain: bool) -> None:
     from dayrate.report.text import render_text  # noqa: PLC0415
 
-    write(render_text(answer, page, used=used))
+    page = Page(language, page_width(), colour())
+    titles = file.title if file else {}
+    title = titles.get(language.language) or titles.get("en", "")
+    used = basis is Basis.USED
+    write(render_text(answer, page, used=used, title=title))
     if explain:
         from dayrate.report.explain import render_explanation  # noqa: PLC0415
 
         write("\n" + render_explanation(answer, page))
+
+
+def _file(name: str | None) -> "ScenarioFile | None":
+    """Read the scenario: from stdin, a file, or the shipped ones."""
+    from dayrate.scenario.read import parse_scenario, read_scenario  # noqa: PLC0415
+
+    if name == "-":
+        return parse_scenario(sys.stdin.read(), name="stdin")
+    return read_scenario(name) if name is not None else None
+
+
+def _answer(file: "ScenarioFile | None", values: dict[str, Any]) -> "Quote":
+    from dayrate.cli.options import given  # noqa: PLC0415 - slow
+    from dayrate.quote import quote  # noqa: PLC0415 - slow
+
+    flags = given(values)
+    if file is None and not flags:
+        raise InvalidInput(
+            "There is nothing to price. Give a scenario (`dayrate quote "
+            "--list-scenarios` lists those shipped) or at least --model."
+        )
+    return quote(file, **flags)

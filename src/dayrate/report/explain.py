@@ -16,8 +16,12 @@ from dayrate.scenario.answer import Quote
 
 __all__ = ["render_explanation"]
 
+#: Figures of a published estimate have names without sections.
+_ESTIMATE = mark("The published estimate")
+
 #: First part of a line's name, and the group it is shown in, in order of reading.
 _GROUPS: Mapping[str, tuple[str, ...]] = {
+    _ESTIMATE: (),
     mark("Workload"): ("workload", "demand", "trace"),
     mark("Performance"): ("model", "slo", "perf", "serving", "step", "memory"),
     mark("Deployment"): ("deployment", "accelerator", "server", "fleet"),
@@ -50,7 +54,8 @@ def _grouped(lines: Iterable[Line]) -> Mapping[str, list[Line]]:
     last = list(_GROUPS)[-1]
     groups: dict[str, list[Line]] = {title: [] for title in _GROUPS}
     for line in lines:
-        groups[group_of.get(line.name.split(".")[0], last)].append(line)
+        section, dot, _name = line.name.partition(".")
+        groups[group_of.get(section, last) if dot else _ESTIMATE].append(line)
     return {title: found for title, found in groups.items() if found}
 
 

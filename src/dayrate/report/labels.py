@@ -80,6 +80,13 @@ CONFIDENCE: Mapping[str, str] = {
 _LINES: Mapping[str, str] = {
     **SERVING,
     "id": mark("model"),
+    "pricing": mark("pricing"),
+    "ttft_mean_ms": mark("time to first token, mean"),
+    "tpot_mean_ms": mark("time per output token, mean"),
+    "usd_per_1k_tokens": mark("per 1k tokens, input and output"),
+    "s_per_input_token": mark("work of one more input token"),
+    "s_per_cached_input_token": mark("work of one more cached input token"),
+    "s_per_output_token": mark("work of one more output token"),
     "total_params": mark("parameters"),
     "active_params": mark("parameters used per token"),
     "kv_bytes_per_token": mark("cache per token"),

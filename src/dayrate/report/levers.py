@@ -48,7 +48,9 @@ def flag_of(line: Line) -> str:
     advised = _ADVICE.search(line.source)
     if advised:
         return ", ".join(re.findall(r"--[\w-]+", advised.group(1)))
-    last = line.name.rpartition(".")[2]
+    section, _dot, last = line.name.rpartition(".")
+    if not section:  # a figure of a published estimate
+        return ""
     keys = (last, bare(last), _SAME_AS.get(last, ""))
     flags = [_BY_PATH.get(line.name), *(_BY_KEY.get(k) for k in keys)]
     flags += [k for k in keys if k in FLAGS]

@@ -19,7 +19,8 @@ PHRASES = (
     mark("{late} rows were out of order of arrival and were sorted"),
     mark("{n} of {rows} rows dropped: {why}"),
     mark("Multi-token prediction layers are left out."),
-    mark("The config names no number format; BF16 assumed."),
+    mark("The config names no number format: BF16 is assumed."),
+    mark("replicas of each hour, times the accelerators of one"),
     mark("a widely rented accelerator"),
     mark("no lengths were given"),
     mark("the format the checkpoint is published in"),
@@ -41,6 +42,18 @@ PHRASES = (
     mark("traffic to users: set {flags}"),
     mark("electricity, cooling, hosts and their network: inside the seller's price"),
     mark("taxes, insurance, and machines for development and tests"),
+    mark("start-up, updates and failures of replicas, beyond the head-room"),
+    mark("training, fine-tuning and evaluation of the model"),
+    mark("what the source does not say is unknown here, not zero"),
+    mark("the machine itself: set {flags}"),
+    mark("place in a data centre, maintenance"),
+    mark("a price without commitment"),
+    mark("no token of this kind is served"),
+    mark("split by marginal work"),
+    mark("steady state of one replica at the busiest ten minutes of the day"),
+    mark("replica time that one more token of this kind takes at the peak"),
+    mark("sequences decoding together at capacity; {what} allows no more"),
+    mark("mean of {source}"),
 )
 
 

@@ -10,7 +10,7 @@ from dayrate.evidence import format_value
 from dayrate.report.canvas import Canvas
 from dayrate.report.numbers import Coin, figure, significant
 from dayrate.scenario.answer import Quote
-from dayrate.scenario.result import ClaimCheck
+from dayrate.scenario.result import Bill, ClaimCheck
 
 __all__ = ["write_published"]
 
@@ -38,8 +38,9 @@ def write_published(canvas: Canvas, quote: Quote) -> None:
 
 def _claim(canvas: Canvas, claim: ClaimCheck) -> Iterator[Text]:
     _ = canvas.page.words
-    about = f"\n{claim.unit}" + (f", {claim.where}" if claim.where else "")
-    yield Text(_(claim.name)).append(about, style="dim")
+    unit = "" if claim.unit == "1" else claim.unit
+    about = ", ".join(filter(None, (unit, claim.where)))
+    yield Text(_(claim.name)).append(f"\n{about}" if about else "", style="dim")
     yield Text(format_value(claim.published))
     yield Text(format_value(float(f"{claim.computed:.6g}")))
     yield Text(significant(claim.ratio))
@@ -61,8 +62,10 @@ def _beside(canvas: Canvas, quote: Quote, engine: Quote) -> None:
     table.add_column(justify="right")
     table.add_column(justify="right")
     table.add_row("", _("published inputs"), _("dayrate"), style="dim")
-    for name, left, right in _pairs(canvas, quote, engine):
-        table.add_row(name, left, right)
+    unknown = _("unknown")
+    for name, *pair in _pairs(canvas, quote, engine):
+        if pair != [unknown, unknown]:
+            table.add_row(name, *pair)
     canvas.write(Padding(table, (0, 0, 0, 2)))
 
 
@@ -78,12 +81,11 @@ def _pairs(
     def number(value: float | None, unit: str = "") -> str:
         return _("unknown") if value is None else f"{figure(value)}{unit}"
 
+    def total(bill: Bill) -> str:
+        return money(bill.total_usd_per_day if bill.cost.terms_usd else None)
+
     ours, theirs = engine.bill, quote.bill
-    yield (
-        _("total per day"),
-        money(theirs.total_usd_per_day),
-        money(ours.total_usd_per_day),
-    )
+    yield _("total per day"), total(theirs), total(ours)
     for name, key in (
         (_("per request"), "usd_per_request"),
         (_("per million input tokens"), "usd_per_million_input_tokens"),

@@ -1,7 +1,5 @@
 """A quote for the terminal: the answer first, then what it is made of."""
 
-from collections.abc import Iterator
-
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -23,14 +21,18 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _UNKNOWN_ROWS = 2  # more are listed in one row
 
 
-def render_text(quote: Quote, page: Page | None = None, *, used: bool = False) -> str:
+def render_text(
+    quote: Quote, page: Page | None = None, *, used: bool = False, title: str = ""
+) -> str:
     """Write the bill of a day as text.
 
     ``used`` leaves idle capacity out: the same figures times the share of the bill
-    that did work, where that share is known.
+    that did work, where that share is known. ``title`` is what the question is
+    called, in the language of the page.
     """
     canvas = Canvas(page or Page())
-    _headline(canvas, quote, used=used)
+    _title(canvas, quote, title)
+    _units(canvas, quote, used=used)
     if quote.published:
         write_published(canvas, quote)
     write_quote(canvas, quote, used=used)
@@ -61,23 +63,27 @@ def write_quote(canvas: Canvas, quote: Quote, *, used: bool = False) -> None:
             canvas.bullet(phrase(item, _))
 
 
-def _headline(canvas: Canvas, quote: Quote, *, used: bool) -> None:
-    _ = canvas.page.words
-    model, machine = quote.deployment.model, quote.deployment.accelerator
-    title = quote.scenario.title or " · ".join(t for t in (model, machine) if t)
+def _title(canvas: Canvas, quote: Quote, title: str) -> None:
+    d = quote.deployment
+    named = " · ".join(name for name in (d.model, d.accelerator) if name)
+    title = title or quote.scenario.title or named
     if title:
         canvas.write(Text(title, style="bold"))
         canvas.write()
-    _units(canvas, quote, used=used)
 
 
 def _units(canvas: Canvas, quote: Quote, *, used: bool) -> None:
     _ = canvas.page.words
     bill = quote.bill
     factor, basis = _basis(canvas, bill, used=used)
-    total = _money(canvas, bill, bill.total_usd_per_day * factor)
+    known = bool(bill.cost.terms_usd)  # a bill without terms is not a bill of zero
+    total = _money(canvas, bill, bill.total_usd_per_day * factor if known else None)
     line = Text(_("{amount} per day").format(amount=total), style="bold green")
-    canvas.write(Padding(Text.assemble(line, "  ", (basis, "dim")), (0, 0, 0, 2)))
+    canvas.write(
+        Padding(
+            Text.assemble(line, "  ", (basis if known else "", "dim")), (0, 0, 0, 2)
+        )
+    )
     units = (
         (_("per request"), bill.usd_per_request),
         (_("per 1k tokens, input and output"), bill.usd_per_1k_tokens),
@@ -120,6 +126,8 @@ def _money(canvas: Canvas, bill: Bill, usd: float | None) -> str:
 def _terms(canvas: Canvas, quote: Quote, *, used: bool) -> None:
     _ = canvas.page.words
     bill = quote.bill
+    if not bill.cost.terms_usd:
+        return
     factor, _basis_text = _basis(canvas, bill, used=used)
     coin = Coin(bill.currency, bill.currency_per_usd)
     total = bill.total_usd_per_day * factor
@@ -159,11 +167,12 @@ def _deployment(canvas: Canvas, quote: Quote) -> None:
     d = quote.deployment
     machines = None
     if d.accelerators is not None:
-        machines = f"{figure(d.accelerators)} × {d.accelerator or _('unknown')}"
-    servers = "" if d.servers is None else _("{n} servers").format(n=figure(d.servers))
+        name = f" × {d.accelerator}" if d.accelerator else ""
+        machines = f"{figure(d.accelerators)}{name}"
+    servers = "" if d.servers is None else _("servers: {n}").format(n=figure(d.servers))
     replica = ""
     if d.accelerators_per_replica is not None:
-        replica = _("{n} accelerators each").format(n=d.accelerators_per_replica)
+        replica = _("accelerators each: {n}").format(n=d.accelerators_per_replica)
     formats = None
     if d.weights_dtype:
         formats = _("weights {weights}, KV cache {cache}").format(
@@ -176,11 +185,15 @@ def _deployment(canvas: Canvas, quote: Quote) -> None:
         (_("spread of one replica"), _spread(d), ""),
         (_("number formats"), formats, ""),
         (_("limits of a batch"), _limits(canvas, d), ""),
-        (_("pricing"), _(PRICING.get(d.pricing, d.pricing)), ""),
+        (_("pricing"), _named(canvas, d.pricing), ""),
     ]
     _section(canvas, _("Deployment"), rows)
-    if d.replicas_by_hour:
+    if len(set(d.replicas_by_hour)) > 1:
         _hours(canvas, d.replicas_by_hour)
+
+
+def _named(canvas: Canvas, pricing: str | None) -> str | None:
+    return canvas.page.words(PRICING.get(pricing, pricing)) if pricing else None
 
 
 def _spread(d: Deployment) -> str | None:
@@ -204,12 +217,13 @@ def _limits(canvas: Canvas, d: Deployment) -> str | None:
     return _(", ").join(parts) or None
 
 
-def _hours(canvas: Canvas, replicas: tuple[int, ...]) -> None:
+def _hours(canvas: Canvas, replicas: tuple[float, ...]) -> None:
     _ = canvas.page.words
     blocks = "▁▂▃▄▅▆▇█"
     most = max(replicas) or 1
     line = "".join(blocks[round(n / most * 7)] for n in replicas)
-    remark = _("{low} to {high}").format(low=min(replicas), high=max(replicas))
+    low, high = figure(min(replicas)), figure(max(replicas))
+    remark = _("{low} to {high}").format(low=low, high=high)
     canvas.rows([(_("replicas by hour, 0 to 23"), line, remark)])
 
 
@@ -287,6 +301,9 @@ def _section(
     unknown = canvas.page.words("unknown")
     open_ = [name for name, value, _remark in rows if value is None]
     canvas.heading(title)
+    if len(open_) == len(rows):
+        canvas.paragraph(unknown)
+        return
     if len(open_) > _UNKNOWN_ROWS:
         rows = [row for row in rows if row[1] is not None]
         rows.append((unknown, canvas.page.words(", ").join(open_), ""))
@@ -295,26 +312,22 @@ def _section(
 
 def _assumptions(canvas: Canvas, quote: Quote) -> None:
     _ = canvas.page.words
-    if not quote.assumptions:
+    lines = [line for line in quote.assumptions if line.value is not None]
+    if not lines:
         return
     canvas.heading(_("Assumed: nobody gave it and no source states it"))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(ratio=5)
-    table.add_column(ratio=4)
-    table.add_column(ratio=3)
-    for line in quote.assumptions:
-        table.add_row(*_assumption(canvas, line))
-    canvas.write(Padding(table, (0, 0, 0, 2)))
+    for line in lines:
+        _assumption(canvas, line)
 
 
-def _assumption(canvas: Canvas, line: Line) -> Iterator[Text]:
+def _assumption(canvas: Canvas, line: Line) -> None:
+    """Write what was assumed and the flag that changes it; the reason below."""
     _ = canvas.page.words
-    yield Text(label(line.name, _) or line.name)
-    value = Text(value_text(line, canvas.page))
+    name, value = label(line.name, _) or line.name, value_text(line, canvas.page)
+    canvas.rows([(name, value, flag_of(line))])
     reason = reason_of(line)
-    source = f"\n{phrase(reason, _)}" if reason else ""
-    yield value.append(source, style="dim")
-    yield Text(flag_of(line), style="cyan")
+    if reason:
+        canvas.paragraph(phrase(reason, _), style="dim", indent=4)
 
 
 def value_text(line: Line, page: Page) -> str:

@@ -60,7 +60,9 @@ class Quote:
             "energy": _plain(self.energy),
             "cost": {
                 "terms_usd_per_day": _plain(bill.cost.terms_usd),
-                "total_usd_per_day": bill.total_usd_per_day,
+                "total_usd_per_day": bill.total_usd_per_day
+                if bill.cost.terms_usd
+                else None,
                 **{
                     f.name: _plain(getattr(bill, f.name))
                     for f in dataclasses.fields(bill)
