@@ -28,9 +28,9 @@ def _english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: Callable[..., Any]) -> None:
-    module = types.ModuleType("dayrate.quote")
+    module = types.ModuleType("dayrate.quoting")
     vars(module)["quote"] = answer
-    monkeypatch.setitem(sys.modules, "dayrate.quote", module)
+    monkeypatch.setitem(sys.modules, "dayrate.quoting", module)
 
 
 @pytest.fixture

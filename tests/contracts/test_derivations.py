@@ -8,7 +8,7 @@ import pytest
 import simpleeval
 
 from dayrate.evidence import Ledger
-from dayrate.quote import quote
+from dayrate.quoting import quote
 from dayrate.scenario.read import shipped_scenarios
 
 LLAMA = {

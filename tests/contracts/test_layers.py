@@ -14,7 +14,7 @@ LAYERS = [
     {"serving", "training", "energy", "cost"},
     {"scenario"},
     {"compose"},
-    {"quote"},
+    {"quoting"},
     {"plan", "uncertainty", "validation"},
     {"measure", "meter", "report"},
     {"cli", "web"},

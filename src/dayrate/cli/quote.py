@@ -130,7 +130,7 @@ def _file(name: str | None) -> "ScenarioFile | None":
 
 def _answer(file: "ScenarioFile | None", values: dict[str, Any]) -> "Quote":
     from dayrate.cli.options import given  # noqa: PLC0415 - slow
-    from dayrate.quote import quote  # noqa: PLC0415 - slow
+    from dayrate.quoting import quote  # noqa: PLC0415 - slow
 
     flags = given(values)
     if file is None and not flags:
