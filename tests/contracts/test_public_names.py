@@ -15,7 +15,7 @@ def test_every_public_name_exists(name: str) -> None:
 
 def test_other_names_do_not() -> None:
     with pytest.raises(AttributeError, match="no attribute 'quotes'"):
-        _ = dayrate.quotes  # type: ignore[attr-defined]
+        _ = dayrate.quotes
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
