@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from dayrate.cli.output import asked_words, colour, page_width, write
+from dayrate.cli.output import asked_words, colour, page_width, say, write
 from dayrate.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def quote_command(
     scenario: Annotated[
         str | None,
         typer.Argument(
-            help="A scenario file, the name of a shipped one, or - to read YAML "
-            "from stdin. Flags win over it.",
+            help="A scenario file, the name of a shipped one, a `vllm serve …` line "
+            "in quotes, or - to read YAML from stdin. Flags win over it.",
             show_default=False,
         ),
     ] = None,
@@ -120,9 +120,15 @@ def quote_command(
 
 
 def _file(name: str | None) -> "ScenarioFile | None":
-    """Read the scenario: from stdin, a file, or the shipped ones."""
+    """Read the scenario: stdin, a file, one that ships, or a vLLM command."""
     from dayrate.scenario.read import parse_scenario, read_scenario  # noqa: PLC0415
+    from dayrate.scenario.vllm import from_vllm, is_vllm  # noqa: PLC0415
 
+    if name is not None and is_vllm(name):
+        file, ignored = from_vllm(name)
+        if ignored:
+            say(f"Not used from the vllm line: {', '.join(ignored)}.")
+        return file
     if name == "-":
         return parse_scenario(sys.stdin.read(), name="stdin")
     return read_scenario(name) if name is not None else None
