@@ -248,8 +248,6 @@ def _write_split(section: DeploymentSection, plan: Plan, w: Working) -> None:
 
 def _write_capacity(plan: Plan, w: Working) -> None:
     c = plan.capacity
-    kv_sequences = float(np.asarray(c.kv_sequences))
-    w.solved("serving.kv_sequences", kv_sequences, "1", "sequences whose cache fits")
     w.solved(
         "serving.capacity_batch",
         float(c.batch),

@@ -2,6 +2,7 @@
 
 from dayrate.catalog.price import Pricing
 from dayrate.compose.deploy import Plan
+from dayrate.compose.physics import write_memory, write_step
 from dayrate.compose.resolve import Resolved
 from dayrate.evidence import Grade
 from dayrate.scenario.result import Deployment, Serving
@@ -21,6 +22,8 @@ def serving_at_peak(
         plan.replica, r.traffic, per_replica, quantile=r.slo.quantile
     )
     serving = _serving(scenario, r, plan, point)
+    write_memory(r, plan, w)
+    write_step(r, plan, point, w)
     _write_speed(serving, w)
     return serving, point
 

@@ -54,6 +54,13 @@ PHRASES = (
     mark("replica time that one more token of this kind takes at the peak"),
     mark("sequences decoding together at capacity; {what} allows no more"),
     mark("mean of {source}"),
+    mark("from its config and the split"),
+    mark("from its config and the lengths"),
+    mark("activations, logits, runtime"),
+    mark("operators that arithmetic bounds: FLOP over peak and efficiency"),
+    mark("operators that bandwidth bounds: bytes over bandwidth and efficiency"),
+    mark("exchange between the accelerators of the replica"),
+    mark("launches of kernels and the engine's own work"),
 )
 
 
