@@ -22,7 +22,7 @@ tests: $(VENV)/.installed-test
 	$(BIN)/pytest -n auto -q -rs
 
 docs: $(VENV)/.installed-test
-	$(BIN)/python -m cogapp --check README.md README.zh-CN.md docs/*/*.md
+	$(BIN)/python -m cogapp -I docs --check README.md README.zh-CN.md docs/*.md docs/*/*.md
 
 LOCALE := src/dayrate/locale
 messages: $(VENV)/.installed-test

@@ -18,6 +18,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import core_schema
@@ -44,6 +45,13 @@ class In:
 
         return core_schema.with_info_before_validator_function(parse, handler(source))
 
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        shown = "a share" if self.unit == "1" else self.unit
+        text = {"type": "string", "description": f"with a unit, read as {shown}"}
+        return {"anyOf": [handler(schema), text]}
+
 
 @dataclass(frozen=True, slots=True)
 class Per:
@@ -69,7 +77,8 @@ class Per:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"type": ["number", "string"], "description": f"USD/{self.unit}"}
+        shown = f"USD{'/' * bool(self.unit)}{self.unit}"
+        return {"type": ["number", "string"], "description": shown, "minimum": 0}
 
 
 def _currency(value: str) -> str:
@@ -80,32 +89,39 @@ def _currency(value: str) -> str:
     return code
 
 
+#: Spellings of vLLM's --quantization and --kv-cache-dtype.
+_DTYPE_ALIASES = {
+    "float16": "fp16",
+    "half": "fp16",
+    "bfloat16": "bf16",
+    "float32": "fp32",
+    "fp8_e4m3": "fp8",
+    "fp8_e5m2": "fp8",
+    "awq": "int4",
+    "gptq": "int4",
+    "fp4": "nvfp4",
+    "modelopt_fp4": "nvfp4",
+    "modelopt": "fp8",
+}
+
+
 def _dtype(value: Any) -> Any:
-    """Accept the spellings of vLLM's --quantization and --kv-cache-dtype."""
+    """Accept other spellings of a number format."""
     if not isinstance(value, str):
         return value
-    alias = {
-        "float16": "fp16",
-        "half": "fp16",
-        "bfloat16": "bf16",
-        "float32": "fp32",
-        "fp8_e4m3": "fp8",
-        "fp8_e5m2": "fp8",
-        "awq": "int4",
-        "gptq": "int4",
-        "fp4": "nvfp4",
-        "modelopt_fp4": "nvfp4",
-        "modelopt": "fp8",
-    }
     name = value.lower()
-    return alias.get(name, name)
+    return _DTYPE_ALIASES.get(name, name)
 
 
 Count = Annotated[int, Field(gt=0, strict=False)]
 Positive = Annotated[float, Field(gt=0)]
-Format = Annotated[DType, BeforeValidator(_dtype)]
-Share = Annotated[float, In("1"), Field(ge=0, le=1)]
-PositiveShare = Annotated[float, In("1"), Field(gt=0, le=1)]
+Format = Annotated[
+    DType,
+    BeforeValidator(_dtype),
+    WithJsonSchema({"enum": [*(d.value for d in DType), *_DTYPE_ALIASES]}),
+]
+Share = Annotated[float, Field(ge=0, le=1), In("1")]
+PositiveShare = Annotated[float, Field(gt=0, le=1), In("1")]
 
 
 class Section(BaseModel):
@@ -157,10 +173,10 @@ class WorkloadSection(Section):
 class SloSection(Section):
     """Latency targets at a percentile."""
 
-    ttft_ms: Annotated[float, In("ms"), Field(gt=0)] | None = Field(
+    ttft_ms: Annotated[float, Field(gt=0), In("ms")] | None = Field(
         None, description="time to first token, at the percentile"
     )
-    tpot_ms: Annotated[float, In("ms"), Field(gt=0)] | None = Field(
+    tpot_ms: Annotated[float, Field(gt=0), In("ms")] | None = Field(
         None, description="time per output token, at the percentile"
     )
     percentile: Annotated[float, Field(ge=50, lt=100)] = Field(
@@ -174,13 +190,13 @@ class ServerSection(Section):
     cpus: Annotated[int, Field(ge=0)] = Field(
         0, description="processors of the machine"
     )
-    memory_gb: Annotated[float, In("GB"), Field(ge=0)] = Field(
+    memory_gb: Annotated[float, Field(ge=0), In("GB")] = Field(
         0.0, description="memory of the machine"
     )
-    storage_tb: Annotated[float, In("TB"), Field(ge=0)] = Field(
+    storage_tb: Annotated[float, Field(ge=0), In("TB")] = Field(
         0.0, description="storage of the machine"
     )
-    network_mbps: Annotated[float, In("Mbit/s"), Field(ge=0)] = Field(
+    network_mbps: Annotated[float, Field(ge=0), In("Mbit/s")] = Field(
         0.0, description="rate of its network port"
     )
     accelerator: str | None = Field(None, description="accelerator it holds, if any")
@@ -212,7 +228,7 @@ class DeploymentSection(Section):
     accelerator: str | None = Field(
         None, description="catalogue id or alias, as in h100-sxm-80gb"
     )
-    accelerators: Annotated[float, In("1"), Field(gt=0)] | None = Field(
+    accelerators: Annotated[float, Field(gt=0), In("1")] | None = Field(
         None, description="accelerators in all; chosen from the demand when absent"
     )
     replicas: Count | None = Field(
@@ -237,7 +253,7 @@ class DeploymentSection(Section):
     gpu_memory_utilization: PositiveShare | None = Field(
         None, description="share of accelerator memory that is used"
     )
-    headroom_frac: Annotated[float, In("1"), Field(ge=0)] | None = Field(
+    headroom_frac: Annotated[float, Field(ge=0), In("1")] | None = Field(
         None, description="capacity above the peak, as a share"
     )
     scaling: Literal["peak", "hourly"] = Field(
@@ -262,16 +278,16 @@ class EconomicsSection(Section):
     electricity: Annotated[Money, Per("kWh")] | None = Field(
         None, description="price of electricity"
     )
-    pue: Annotated[float, In("1"), Field(ge=1)] | None = Field(
+    pue: Annotated[float, Field(ge=1), In("1")] | None = Field(
         None, description="facility energy over machine energy"
     )
-    carbon_g_per_kwh: Annotated[float, In("1"), Field(ge=0)] | None = Field(
+    carbon_g_per_kwh: Annotated[float, Field(ge=0), In("1")] | None = Field(
         None, description="CO2 of the grid, in g per kWh"
     )
     server_price: Annotated[Money, Per("")] | None = Field(
         None, description="purchase price of one server"
     )
-    discount_rate: Annotated[float, In("1"), Field(ge=0)] | None = Field(
+    discount_rate: Annotated[float, Field(ge=0), In("1")] | None = Field(
         None, description="cost of capital, per year"
     )
     lifetime_years: Positive | None = Field(
@@ -304,13 +320,13 @@ class EconomicsSection(Section):
     data_per_year: Annotated[Money, Per("year")] | None = Field(
         None, description="data acquisition"
     )
-    stored_tb: Annotated[float, In("TB"), Field(ge=0)] | None = Field(
+    stored_tb: Annotated[float, Field(ge=0), In("TB")] | None = Field(
         None, description="data kept"
     )
     storage_per_tb_month: Annotated[Money, Per("TB/month")] | None = Field(
         None, description="price of storage"
     )
-    egress_gb_per_day: Annotated[float, In("GB"), Field(ge=0)] | None = Field(
+    egress_gb_per_day: Annotated[float, Field(ge=0), In("GB")] | None = Field(
         None, description="traffic out, per day"
     )
     egress_per_gb: Annotated[Money, Per("GB")] | None = Field(

@@ -1,0 +1,215 @@
+"""Tables of the pages, written from the code and the data that they describe.
+
+`python docs/_tables.py` rewrites the JSON Schema of a scenario file.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dayrate
+from dayrate.evidence import format_value
+from dayrate.scenario.flags import FLAGS
+from dayrate.scenario.result import ClaimCheck
+from dayrate.scenario.schema import Scenario
+
+REFERENCE = Path(__file__).parent / "reference"
+SCHEMA = REFERENCE / "scenario.schema.json"
+
+
+def schema_text() -> str:
+    """Write the JSON Schema of a scenario file."""
+    schema = Scenario.model_json_schema()
+    return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+
+
+# --- the keys of a scenario file ---------------------------------------------------
+
+
+def scenario_keys() -> Iterator[str]:
+    """Write one table per section: key, type, unit, meaning, flag."""
+    schema = Scenario.model_json_schema()
+    flags = {path: f"`--{flag.replace('_', '-')}`" for flag, path in FLAGS.items()}
+    for path, section in _sections(schema, ()):
+        yield from (f"## `{'.'.join(path)}`", section["description"], "")
+        yield from ("| key | type | unit | meaning | flag |", "|" + " --- |" * 5)
+        for key, field in section["properties"].items():
+            if _section_of(schema, field) is None:
+                shown = (*_type_and_unit(schema, field), field.get("description", ""))
+                cells = " | ".join([*shown, flags.get((*path, key), "")])
+                yield f"| `{key}` | {cells} |"
+        yield ""
+
+
+def _sections(
+    schema: Mapping[str, Any], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every section below ``path``, with where it is."""
+    section: Any = schema
+    for key in path:
+        section = _section_of(schema, section["properties"][key])
+    if path:
+        yield path, section
+    for key, field in section["properties"].items():
+        if _section_of(schema, field) is not None:
+            yield from _sections(schema, (*path, key))
+
+
+def _section_of(schema: Mapping[str, Any], field: Mapping[str, Any]) -> Any:
+    """Return the section that a field holds, or ``None`` for a value."""
+    for option in _options(field):
+        target = schema["$defs"].get(option.get("$ref", "").rpartition("/")[2], {})
+        if "properties" in target:
+            return target
+    return None
+
+
+def _options(field: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for option in field.get("anyOf", [field]):
+        if "anyOf" in option:
+            yield from _options(option)
+        elif option.get("type") != "null":
+            yield option
+
+
+def _type_and_unit(
+    schema: Mapping[str, Any], field: Mapping[str, Any]
+) -> tuple[str, str]:
+    kinds, unit = [], ""
+    for option in _options(field):
+        name = option.get("$ref", "").rpartition("/")[2]
+        target = schema["$defs"].get(name, option)
+        about = option.get("description", "")
+        if about.startswith("with a unit, read as "):
+            unit = about.removeprefix("with a unit, read as ")
+            continue
+        if isinstance(target.get("type"), list):
+            kinds.append("number")
+            unit = about
+        elif "enum" in target:
+            kinds.append(" \\| ".join(f"`{v}`" for v in target["enum"]))
+        else:
+            kinds.append(_TYPES[target["type"]] + _domain(target))
+    return " or ".join(kinds), unit
+
+
+_TYPES = {
+    "string": "text",
+    "number": "number",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "array": "list of numbers",
+}
+
+
+def _domain(target: Mapping[str, Any]) -> str:
+    signs = {
+        "exclusiveMinimum": "> ",
+        "minimum": "≥ ",
+        "maximum": "≤ ",
+        "exclusiveMaximum": "< ",
+    }
+    return "".join(f", {sign}{target[k]:g}" for k, sign in signs.items() if k in target)
+
+
+# --- the JSON document -------------------------------------------------------------
+
+
+def document_fields(kind: Any, *, skip: tuple[str, ...] = ()) -> Iterator[str]:
+    """Write the fields of a part of an answer, with the glossary's unit and meaning."""
+    glossary = _glossary()
+    yield from ("| key | type | unit | meaning |", "|" + " --- |" * 4)
+    for field in dataclasses.fields(kind):
+        if field.name in skip:
+            continue
+        unit, meaning = glossary[field.name]
+        yield f"| `{field.name}` | {_json_type(str(field.type))} | {unit} | {meaning} |"
+
+
+def _glossary() -> dict[str, tuple[str, str]]:
+    rows = {}
+    text = (REFERENCE / "nomenclature.md").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == 3:
+            for name in cells[0].split(","):
+                rows[name.strip(" `")] = (cells[1], cells[2])
+    return rows
+
+
+def _json_type(annotation: str) -> str:
+    numbers = {"int", "float"}
+    kind = annotation.replace("<class '", "").replace("'>", "")
+    names = [part.strip() for part in kind.split("|")]
+    known = [_json_name(n, numbers) for n in names if n != "None"]
+    return " or ".join(known + ["null"] * ("None" in names))
+
+
+def _json_name(name: str, numbers: set[str]) -> str:
+    if name.startswith("tuple"):
+        return "array"
+    return "number" if name in numbers else {"str": "string"}.get(name, name)
+
+
+# --- published estimates -----------------------------------------------------------
+
+
+def published_claims() -> Iterator[str]:
+    """Write every claim of the shipped scenarios beside what its assumptions give."""
+    head = "| scenario | claim | unit | published | recomputed | ratio | verdict |"
+    yield from (head, "|" + " --- |" * 3 + " ---: |" * 3 + " --- |")
+    for file in dayrate.shipped_scenarios():
+        for claim in dayrate.quote(file).published:
+            unit = "" if claim.unit == "1" else claim.unit
+            cells = (
+                f"`{file.id}`",
+                claim.name,
+                unit,
+                format_value(claim.published),
+                _short(claim.computed),
+                _short(claim.ratio, 3),
+                verdict(claim),
+            )
+            yield f"| {' | '.join(cells)} |"
+
+
+def verdict(claim: ClaimCheck) -> str:
+    """Say whether a published figure follows from its own assumptions."""
+    if claim.holds:
+        return "holds"
+    return "does not hold" if claim.expected else "**wrong**"
+
+
+_BESIDE = (
+    ("USD/day", "bill", "total_usd_per_day"),
+    ("USD/1k token", "bill", "usd_per_1k_tokens"),
+    ("accelerators", "deployment", "accelerators"),
+    ("Wh/request", "energy", "wh_per_request"),
+    ("kWh/day", "energy", "kwh_per_day"),
+)
+
+
+def own_answers() -> Iterator[str]:
+    """Write what dayrate answers for the same demand, where the source says enough."""
+    head = "| scenario | quantity | its own inputs | dayrate | ratio |"
+    yield from (head, "|" + " --- |" * 2 + " ---: |" * 3)
+    for file in dayrate.shipped_scenarios():
+        theirs = dayrate.quote(file)
+        if not theirs.published or theirs.engine is None:
+            continue
+        for unit, part, name in _BESIDE:
+            published = getattr(getattr(theirs, part), name)
+            own = getattr(getattr(theirs.engine, part), name)
+            if published and own:
+                pair = f"{_short(published)} | {_short(own)} | {_short(own / published, 3)}"
+                yield f"| `{file.id}` | {unit} | {pair} |"
+
+
+def _short(value: float, digits: int = 4) -> str:
+    return format_value(float(f"{value:.{digits}g}"))
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(schema_text(), encoding="utf-8")
