@@ -129,7 +129,7 @@ def _workload(scenario: Scenario, w: Working) -> Workload:
     if not _says_lengths(section):
         preset = w.choice(
             "workload.preset",
-            DEFAULT_PRESET,
+            preset or DEFAULT_PRESET,
             given=preset,
             why="no lengths were given; set --preset, --trace, or --isl and --osl",
         )

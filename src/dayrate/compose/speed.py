@@ -1,5 +1,7 @@
 """What the plan comes to: the deployment and the speed that a user sees."""
 
+import math
+
 from dayrate.catalog.price import Pricing
 from dayrate.compose.deploy import Plan
 from dayrate.compose.physics import write_memory, write_step
@@ -31,11 +33,14 @@ def serving_at_peak(
 def deployment_of(r: Resolved, plan: Plan, pricing: Pricing) -> Deployment:
     """Name the machines and the split."""
     p, engine = plan.replica.parallelism, r.engine
+    servers = plan.accelerators / r.server.accelerators
+    if pricing is Pricing.OWNED:
+        servers = float(math.ceil(servers))  # nobody buys half of one
     return Deployment(
         model=r.model.id,
         accelerator=r.accelerator.id,
         accelerators=plan.accelerators,
-        servers=plan.accelerators / r.server.accelerators,
+        servers=servers,
         replicas=plan.replicas,
         replicas_by_hour=tuple(float(n) for n in plan.fleet.replicas),
         accelerators_per_replica=plan.accelerators_per_replica,
