@@ -5,7 +5,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,11 @@ def scenario_keys() -> Iterator[str]:
     schema = Scenario.model_json_schema()
     flags = {path: f"`--{flag.replace('_', '-')}`" for flag, path in FLAGS.items()}
     for path, section in _sections(schema, ()):
-        yield from (f"## `{'.'.join(path)}`", section["description"], "")
+        yield from (
+            f"## `{'.'.join(path)}`",
+            section["description"].replace("``", "`"),
+            "",
+        )
         yield from ("| key | type | unit | meaning | flag |", "|" + " --- |" * 5)
         for key, field in section["properties"].items():
             if _section_of(schema, field) is None:
@@ -86,15 +90,22 @@ def _type_and_unit(
             unit = about.removeprefix("with a unit, read as ")
             continue
         if isinstance(target.get("type"), list):
-            kinds.append("number")
+            kinds.append("number, ≥ 0")
             unit = about
         elif "enum" in target:
-            kinds.append(" \\| ".join(f"`{v}`" for v in target["enum"]))
+            kinds.append(_choice(target["enum"]))
         else:
             kinds.append(_TYPES[target["type"]] + _domain(target))
     return " or ".join(kinds), unit
 
 
+def _choice(names: Sequence[str]) -> str:
+    if len(names) > _MANY:
+        return "a number format"
+    return " \\| ".join(f"`{name}`" for name in names)
+
+
+_MANY = 8  # more are listed on the page
 _TYPES = {
     "string": "text",
     "number": "number",
@@ -203,8 +214,9 @@ def own_answers() -> Iterator[str]:
             published = getattr(getattr(theirs, part), name)
             own = getattr(getattr(theirs.engine, part), name)
             if published and own:
-                pair = f"{_short(published)} | {_short(own)} | {_short(own / published, 3)}"
-                yield f"| `{file.id}` | {unit} | {pair} |"
+                pair = f"{_short(published)} | {_short(own)}"
+                ratio = _short(own / published, 3)
+                yield f"| `{file.id}` | {unit} | {pair} | {ratio} |"
 
 
 def _short(value: float, digits: int = 4) -> str:

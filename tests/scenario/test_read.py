@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from dayrate import quote
 from dayrate.errors import InvalidInput, UnknownName
 from dayrate.scenario.read import read_scenario
 
@@ -49,3 +50,18 @@ def test_an_unknown_id_suggests(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with pytest.raises(UnknownName, match="Did you mean llama-chat"):
         read_scenario("llama-chta")
+
+
+def test_an_estimate_takes_plain_text_as_english(tmp_path: Path) -> None:
+    file = tmp_path / "post.yaml"
+    file.write_text("title: A post\nreplay: {facts: [], steps: [], verdict: Yes.}\n")
+    scenario = read_scenario(str(file))
+    assert scenario.title == {"en": "A post"}
+    assert quote(scenario).verdict == {"en": "Yes."}
+
+
+def test_an_estimate_with_sections_beside_it_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "post.yaml"
+    file.write_text("replay: {facts: []}\nqoute: {model: {id: gpt2}}\n")
+    with pytest.raises(InvalidInput, match=r"'qoute'.*Did you mean quote\?"):
+        read_scenario(str(file))

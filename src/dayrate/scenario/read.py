@@ -8,9 +8,12 @@ from typing import Any
 import yaml
 
 from dayrate.catalog.store import rows
-from dayrate.errors import InvalidInput, UnknownName
+from dayrate.errors import InvalidInput, UnknownName, did_you_mean
 
 __all__ = ["ScenarioFile", "parse_scenario", "read_scenario", "shipped_scenarios"]
+
+#: Top-level keys of a file with a published estimate; a plain scenario has sections.
+_ESTIMATE_KEYS = ("id", "title", "question", "source", "grade", "replay", "quote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,20 @@ def parse_scenario(text: str, *, name: str) -> ScenarioFile:
             "model, workload, slo, deployment and economics."
         )
     if "quote" in data or "replay" in data:
+        _only_known(data, name)
         return _from_row({"id": Path(name).stem, **data})
     return ScenarioFile(Path(name).stem, data)
+
+
+def _only_known(data: Mapping[str, Any], name: str) -> None:
+    for key in data:
+        if key not in _ESTIMATE_KEYS:
+            close = did_you_mean(str(key), _ESTIMATE_KEYS)
+            hint = f"Did you mean {close}?" if close else ""
+            raise InvalidInput(
+                f"{name!r} has {key!r}, which is no key of a file with a published "
+                f"estimate; those are {', '.join(_ESTIMATE_KEYS)}. {hint}".rstrip()
+            )
 
 
 def _from_path(path: Path) -> ScenarioFile:
@@ -103,7 +118,12 @@ def _from_row(row: Mapping[str, Any]) -> ScenarioFile:
         id=row["id"],
         sections=row.get("quote") or {},
         replay=row.get("replay"),
-        title=row.get("title") or {},
-        question=row.get("question") or {},
+        title=_by_language(row.get("title")),
+        question=_by_language(row.get("question")),
         source=row.get("source") or {},
     )
+
+
+def _by_language(text: Any) -> Mapping[str, str]:
+    """Read plain text as English."""
+    return text if isinstance(text, Mapping) else {"en": str(text)} if text else {}

@@ -145,6 +145,7 @@ def replay_from(data: Mapping[str, Any]) -> Replay:
     _only(data, ("facts", "steps", "claims", "result", "verdict"), "replay")
     result = dict(data.get("result") or {})
     terms = result.pop("cost_terms_usd_per_day", None) or {}
+    told = data.get("verdict") or {}  # by language; plain text is English
     _only(result, RESULTS, "replay.result")
     return Replay(
         facts=tuple(_fact(row) for row in data.get("facts") or ()),
@@ -152,7 +153,7 @@ def replay_from(data: Mapping[str, Any]) -> Replay:
         claims=tuple(_claim(row) for row in data.get("claims") or ()),
         cost_terms=terms,
         result=result,
-        verdict=data.get("verdict") or {},
+        verdict={"en": told} if isinstance(told, str) else told,
     )
 
 

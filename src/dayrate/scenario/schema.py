@@ -48,8 +48,7 @@ class In:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        shown = "a share" if self.unit == "1" else self.unit
-        text = {"type": "string", "description": f"with a unit, read as {shown}"}
+        text = {"type": "string", "description": f"with a unit, read as {self.unit}"}
         return {"anyOf": [handler(schema), text]}
 
 
@@ -281,8 +280,8 @@ class EconomicsSection(Section):
     pue: Annotated[float, Field(ge=1), In("1")] | None = Field(
         None, description="facility energy over machine energy"
     )
-    carbon_g_per_kwh: Annotated[float, Field(ge=0), In("1")] | None = Field(
-        None, description="CO2 of the grid, in g per kWh"
+    carbon_g_per_kwh: Annotated[float, Field(ge=0), In("g/kWh")] | None = Field(
+        None, description="CO2 of the grid"
     )
     server_price: Annotated[Money, Per("")] | None = Field(
         None, description="purchase price of one server"
