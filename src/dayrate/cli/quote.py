@@ -109,7 +109,8 @@ def quote_command(
     from dayrate.report.text import render_text  # noqa: PLC0415
 
     page = Page(language, page_width(), colour())
-    titles = file.title if file else {}
+    asked_more = any(value is not None for value in ctx.obj.values())
+    titles = file.title if file and not asked_more else {}  # else it may be untrue
     title = titles.get(language.language) or titles.get("en", "")
     used = basis is Basis.USED
     write(render_text(answer, page, used=used, title=title))

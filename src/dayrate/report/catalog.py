@@ -156,7 +156,7 @@ def _name(row: Row, words: Words) -> str:
     title = next(filter(None, told), "")
     if isinstance(title, Mapping):
         title = title.get(words.language) or title.get("en", "")
-    return str(title)
+    return " ".join(title) if isinstance(title, list) else str(title)
 
 
 def _model(row: Row, words: Words) -> str:
