@@ -92,6 +92,6 @@ def _wanted(title: str, sections: Sequence[str]) -> bool:
 
 
 def _write(lines: Sequence[str]) -> None:
-    import cog  # noqa: PLC0415 - only there while a page is generated
+    import cog  # type: ignore[import-not-found]  # noqa: PLC0415 - only in cog
 
     cog.outl("\n".join(lines))

@@ -179,7 +179,7 @@ def published_claims() -> Iterator[str]:
                 claim.name,
                 unit,
                 format_value(claim.published),
-                _short(claim.computed),
+                _short(claim.computed, 6),
                 _short(claim.ratio, 3),
                 verdict(claim),
             )
