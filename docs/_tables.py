@@ -128,6 +128,19 @@ def _domain(target: Mapping[str, Any]) -> str:
 # --- the JSON document -------------------------------------------------------------
 
 
+def json_text(value: Any) -> str:
+    """Write JSON with rounded floats: the last digits differ between machines."""
+    return json.dumps(_rounded(value), ensure_ascii=False, indent=2)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_rounded(v) for v in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
 def document_fields(kind: Any, *, skip: tuple[str, ...] = ()) -> Iterator[str]:
     """Write the fields of a part of an answer, with the glossary's unit and meaning."""
     glossary = _glossary()
