@@ -143,10 +143,11 @@ def _server_quote(scenario: Scenario) -> Quote:
     assert energy.kwh_per_day is not None
     cost, left_out = parts_cost(server, energy.kwh_per_day, money, site)
     write_total(cost, w)
+    found = str(w.ledger["server.accelerator"].value) if server.accelerator else None
     return Quote(
         scenario=scenario,
         deployment=Deployment(
-            accelerator=server.accelerator,
+            accelerator=found,
             accelerators=float(server.accelerators * server.count),
             servers=float(server.count),
             pricing=Pricing.OWNED.value,

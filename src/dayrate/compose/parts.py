@@ -66,7 +66,14 @@ def _write_parts(
 ) -> None:
     port_w = powers.w_per_network_bit_per_s
     w.given("server.count", float(server.count), "1")
-    w.given("server.utilisation", server.utilisation, "1")
+    said = "utilisation" in server.model_fields_set
+    w.assumed(
+        "server.utilisation",
+        server.utilisation if said else None,
+        "1",
+        default=server.utilisation,
+        why="all parts at their full watts; set --server-utilisation",
+    )
     for name, amount, unit, per_unit, scale in (
         ("cpus", float(server.cpus), "1", powers.cpu_w, 1.0),
         ("memory", server.memory_gb, "GB", powers.w_per_memory_byte, GB),
@@ -74,7 +81,8 @@ def _write_parts(
         ("network", server.network_mbps, "Mbit/s", port_w, MEGA),
     ):
         w.given(f"server.{name}", amount, unit)
-        w.estimate(f"server.w_per_{name}", per_unit, f"W/({unit})", per=1 / scale)
+        per = "W" if unit == "1" else f"W/({unit})"
+        w.estimate(f"server.w_per_{name}", per_unit, per, per=1 / scale)
         w.derive(
             f"server.{name}_w", watts[name], "W", f"server.{name} * server.w_per_{name}"
         )

@@ -28,6 +28,7 @@ PHRASES = (
     mark("vLLM's default"),
     mark("vLLM V1's default for an API server on such a device"),
     mark("kept free for failures and roll-outs"),
+    mark("all parts at their full watts"),
     mark("kernel timings: of this accelerator, its generation, or the default"),
     mark("from its config: keys and values of all layers"),
     mark("no target: none was given that can be met"),
