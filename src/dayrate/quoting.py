@@ -16,6 +16,7 @@ from dayrate.compose.money import exchange, facility
 from dayrate.compose.parts import parts_cost, parts_power_w
 from dayrate.compose.power import day_of_energy, serving_energy
 from dayrate.compose.published import published_quote
+from dayrate.compose.remarks import remarks
 from dayrate.compose.resolve import resolve
 from dayrate.compose.speed import deployment_of, serving_at_peak
 from dayrate.compose.unit import unit_bill
@@ -121,7 +122,11 @@ def _serving_quote(scenario: Scenario) -> Quote:
         bill=bill,
         ledger=w.ledger,
         omissions=(*left_out, *_NOT_MODELLED),
-        notes=(*r.workload.notes, *r.model.notes),
+        notes=(
+            *remarks(scenario.economics, pricing, r.accelerator.id, plan.utilisation),
+            *r.workload.notes,
+            *r.model.notes,
+        ),
     )
 
 

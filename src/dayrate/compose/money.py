@@ -12,6 +12,7 @@ from dayrate.units import KWH_J
 __all__ = ["Exchange", "Facility", "exchange", "facility"]
 
 RENTED_SITE, OWNED_SITE = "us-hyperscale", "us-colocation"
+SITE_OF_CURRENCY = {"CNY": "china", "EUR": "eu-colocation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,9 @@ class Facility:
 def facility(money: Exchange, pricing: Pricing, w: Working) -> Facility:
     """Take the site's PUE, tariff and grid, each unless given."""
     economics = money.economics
-    usual = OWNED_SITE if pricing is Pricing.OWNED else RENTED_SITE
-    found = catalog.site(economics.site or usual)
-    w.choice(
-        "economics.site",
-        found.id,
-        given=economics.site,
-        why=f"{found.name}; set --site",
-    )
+    found = catalog.site(economics.site or _usual_site(economics.currency, pricing))
+    why = f"{found.name}; set --site"
+    w.choice("economics.site", found.id, given=economics.site, why=why)
     pue = w.given_or("economics.pue", economics.pue, "1", lambda: found.pue)
     tariff = "economics.electricity_usd_per_kwh"
     usd_per_kwh = money.usd(tariff, economics.electricity, "USD/kWh")
@@ -95,3 +91,9 @@ def facility(money: Exchange, pricing: Pricing, w: Working) -> Facility:
     else:
         kg_per_kwh = w.estimate(carbon, found.carbon_kg_per_j, "kg/kWh", per=1 / KWH_J)
     return Facility(pue, usd_per_kwh, kg_per_kwh)
+
+
+def _usual_site(currency: str, pricing: Pricing) -> str:
+    """Take who counts in a currency to stand where it is used."""
+    usual = OWNED_SITE if pricing is Pricing.OWNED else RENTED_SITE
+    return SITE_OF_CURRENCY.get(currency, usual)

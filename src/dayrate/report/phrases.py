@@ -55,6 +55,15 @@ PHRASES = (
     mark("replica time that one more token of this kind takes at the peak"),
     mark("sequences decoding together at capacity; {what} allows no more"),
     mark("mean of {source}"),
+    mark(
+        "only {share} of the capacity works: unit costs are mostly idle time; see "
+        "--basis used, or share the machines"
+    ),
+    mark(
+        "the {pricing} list price ({source}) is above today's on-demand median: it is "
+        "older, or from dearer sellers; ask for an offer and give it with "
+        "--gpu-hour-price"
+    ),
     mark("from its config and the split"),
     mark("from its config and the lengths"),
     mark("activations, logits, runtime"),
