@@ -8,7 +8,7 @@ this one operator by operator.
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,6 +23,7 @@ __all__ = [
     "Efficiency",
     "HostOverhead",
     "LinkCoefficients",
+    "LinkLaw",
     "OperatorTime",
     "load_efficiency",
 ]
@@ -40,6 +41,13 @@ class Coefficients:
     byte_frac: Num
     fixed_s: Num
     level: str = "default"
+
+
+class LinkLaw(Protocol):
+    """What a transfer asks of the link: its law may be a table or one per row."""
+
+    def at(self, ranks: Num) -> tuple[Num, Num]:
+        """Byte fraction [1] and fixed time [s] among so many ranks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class Efficiency:
     """Everything calibrated about one accelerator; ``level`` is the weakest used."""
 
     kernels: Mapping[tuple[OpKind, DType], Coefficients]
-    link: LinkCoefficients
+    link: LinkLaw
     host: HostOverhead
     reserve_bytes: Num
     level: str
