@@ -67,11 +67,16 @@ class LinkCoefficients:
 
 @dataclass(frozen=True, slots=True)
 class HostOverhead:
-    """Time of the engine between kernels: per step, per layer, per sequence."""
+    """Time of the engine between kernels: per step, per layer, per sequence.
+
+    ``prefill_layer_s`` is what a layer takes more in a step that holds prefill, which
+    runs outside captured graphs.
+    """
 
     step_s: Num
     layer_s: Num
     sequence_s: Num
+    prefill_layer_s: Num = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dayrate.units import Num
 __all__ = ["Run", "closed_loop", "open_loop", "queued", "static_batch"]
 
 _LIGHTEST = 1e-3  # share of the most starts per step, where the search begins
+_CUTS, _ROUNDS = 17, 5  # of that search: a millionth of the range
 #: A run whose length is unknown met its limits, so its queue was stable.
 _STABLE_LOAD = 0.95
 
@@ -157,20 +158,21 @@ def queued(replica: Replica, traffic: Traffic, requests: Num, slots: Num) -> Run
     .. [1] G.-I. Yu et al., "Orca", OSDI 2022.
     """
     active = np.minimum(slots, requests)
-    cycle = mean_cycle(replica, traffic, active / traffic.output_tokens)
+    cycle = mean_cycle(replica, traffic, _most_starts(replica, traffic, active))
     finite = np.where(np.isfinite(requests), requests, active)
     waves = np.floor(finite / active)
     rest = finite - waves * active
     last = static_batch(replica, traffic, np.maximum(rest, 1.0), slots)
-    length = waves * active / cycle.requests_per_s
-    length = length + np.where(rest >= 1.0, last.e2e_s, 0.0)
-    stay = traffic.output_tokens * cycle.mean_s
+    wave_s = active / cycle.requests_per_s
+    length = waves * wave_s + np.where(rest >= 1.0, last.e2e_s, 0.0)
+    # the first wave waits for the prompts ahead, the later ones for whole waves
+    burst = active / 2.0 * _prefill_share_s(replica, traffic, active) + cycle.chunk_s
     return _run(
         replica,
         traffic,
         cycle,
         requests_per_s=finite / length,
-        ttft_s=np.maximum(length / 2.0 - stay / 2.0, cycle.chunk_s),
+        ttft_s=burst + np.maximum(finite / active - 1.0, 0.0) / 2.0 * wave_s,
     )
 
 
@@ -219,8 +221,12 @@ def closed_loop(
     cycle = mean_cycle(replica, traffic, _starts(replica, traffic, active))
     rate = cycle.requests_per_s
     for_slot = np.maximum(concurrency - active, 0.0) / rate
-    steady = _prefill_wait(replica, traffic, cycle, active) + for_slot
-    burst = active / 2.0 * _prefill_share_s(traffic, cycle) + cycle.chunk_s
+    in_slot = np.maximum(
+        active / rate - traffic.decode_steps * cycle.mean_s,
+        _prefill_wait(replica, traffic, cycle, active),
+    )
+    steady = in_slot + for_slot
+    burst = active / 2.0 * _prefill_share_s(replica, traffic, active) + cycle.chunk_s
     # in the first round those beyond the slots wait for whole answers
     first = np.where(concurrency > active, np.maximum(burst, steady), burst)
     rounds = np.maximum(requests / concurrency, 1.0)
@@ -231,7 +237,7 @@ def closed_loop(
 def open_loop(
     replica: Replica, traffic: Traffic, rate: Num, requests: Num, slots: Num
 ) -> Run:
-    """Requests come at a rate, whatever the answers.
+    """Offer requests at a rate, whatever the answers.
 
     Parameters
     ----------
@@ -285,18 +291,16 @@ def open_loop(
         ttft_s=ttft,
     )
     busy = np.minimum(calm.batch, 1.0)
-    return Run(
-        done, ttft, tpot, stay, run.compute_frac * busy, run.memory_frac * busy
-    )
+    return Run(done, ttft, tpot, stay, run.compute_frac * busy, run.memory_frac * busy)
 
 
 def _starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
-    """Starts per step at which ``active`` requests decode or are in prefill."""
-    most = active / np.maximum(traffic.output_tokens, 1.0)
+    """Find the starts per step at which ``active`` requests decode or are in prefill."""
+    most = _most_starts(replica, traffic, active)
     low = np.full_like(np.asarray(most, dtype=float), _LIGHTEST)
     high = np.ones_like(low)
-    for _ in range(2):
-        shares = low + (high - low) * np.linspace(0.0, 1.0, 17).reshape(
+    for _ in range(_ROUNDS):
+        shares = low + (high - low) * np.linspace(0.0, 1.0, _CUTS).reshape(
             -1, *[1] * low.ndim
         )
         cycle = mean_cycle(replica, traffic, most * shares)
@@ -305,27 +309,53 @@ def _starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
         below = np.maximum(np.sum(inside <= active, axis=0) - 1, 0)
         above = np.minimum(below + 1, len(shares) - 1)
         low, high = (np.take_along_axis(shares, i[None], 0)[0] for i in (below, above))
-    return most * (low + high) / 2.0
+    found: Num = most * (low + high) / 2.0
+    return found
 
 
-def _prefill_wait(
-    replica: Replica, traffic: Traffic, cycle: Cycle, active: Num
-) -> Num:
+def _most_starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
+    """Bound starts per step: all of ``active`` decode, or prompts fill the budget."""
+    in_budget = replica.max_step_tokens / (
+        traffic.decode_steps + traffic.uncached_tokens
+    )
+    if not replica.engine.chunked_prefill:
+        in_budget = np.maximum(in_budget, 1.0)
+    return np.minimum(active / np.maximum(traffic.output_tokens, 1.0), in_budget)
+
+
+def _prefill_wait(replica: Replica, traffic: Traffic, cycle: Cycle, active: Num) -> Num:
     """From entering a slot to the first token: step, chunks, prompts ahead. [s]"""
     pieces = traffic.uncached_tokens * replica.schedulers / cycle.room_tokens
     prefill = np.maximum(pieces, 1.0) * cycle.chunk_s
     load = np.minimum(cycle.starts * traffic.uncached_tokens / cycle.room_tokens, 0.999)
     # of a closed loop at most the others are ahead, half of them on average
-    others = np.maximum(active - 1.0, 0.0) / 2.0 * _prefill_share_s(traffic, cycle)
+    others = (
+        np.maximum(active - 1.0, 0.0)
+        / 2.0
+        * cycle.chunk_s
+        * np.minimum(traffic.uncached_tokens / cycle.chunk_tokens, 1.0)
+    )
     ahead = np.minimum(load / (1.0 - load) * prefill / 2.0, others)
     return cycle.mean_s / 2.0 + prefill + ahead
 
 
-def _prefill_share_s(traffic: Traffic, cycle: Cycle) -> Num:
-    """Time that one prompt takes of steps that are full of prompts. [s]"""
-    return cycle.chunk_s * traffic.uncached_tokens / np.maximum(
-        cycle.chunk_tokens, 1.0
+def _prefill_share_s(replica: Replica, traffic: Traffic, active: Num) -> Num:
+    """Time one prompt adds while many wait: its share of steps full of prompts. [s]
+
+    Half of the others decode by then, on average.
+    """
+    tokens = np.minimum(replica.max_step_tokens, active * traffic.uncached_tokens)
+    step = replica.step(
+        StepShape(
+            prefill_tokens=tokens,
+            prefill_context_tokens=traffic.cached_tokens
+            + traffic.uncached_tokens / 2.0,
+            decode_sequences=active / 2.0,
+            decode_context_tokens=traffic.context_tokens,
+            logit_sequences=active / 2.0,
+        )
     )
+    return step.total_s * traffic.uncached_tokens / tokens
 
 
 def _run(

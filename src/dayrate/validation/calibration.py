@@ -20,13 +20,18 @@ __all__ = ["Calibration", "EngineLimits", "Shipped", "engine_limits"]
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """How an engine admits work; ``reserves_output`` keeps room for whole answers."""
+    """How an engine admits work; ``reserves_output`` keeps room for whole answers.
+
+    ``request_s`` passes before the first token outside the model: network, tokenizer,
+    scheduling.
+    """
 
     max_num_seqs: float
     max_num_batched_tokens: float
     chunked_prefill: bool
     gpu_memory_utilization: float
     reserves_output: bool
+    request_s: float = 0.0
 
 
 class Calibration(Protocol):
@@ -36,7 +41,7 @@ class Calibration(Protocol):
         """Shares of the peaks, and overheads."""
 
     def limits(self, configuration: Configuration) -> EngineLimits:
-        """What the engine admits."""
+        """Say what the engine admits."""
 
     def power(self, configuration: Configuration) -> ActivityPower:
         """Shares of rated power by activity."""
@@ -54,7 +59,7 @@ class Shipped:
         """Of the engine and its version."""
         return engine_limits(configuration.engine, configuration.engine_version)
 
-    def power(self, configuration: Configuration) -> ActivityPower:  # noqa: ARG002
+    def power(self, configuration: Configuration) -> ActivityPower:
         """One law for all."""
         return ActivityPower()
 

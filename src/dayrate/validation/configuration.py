@@ -39,6 +39,8 @@ class Configuration:
         Limit on sequences that the source states. [1]
     output_cv : float
         Standard deviation over mean of the output length. [1]
+    power_cap_frac : float
+        Share of rated power that the device may draw. [1]
     """
 
     model: str
@@ -60,3 +62,4 @@ class Configuration:
     requests: float
     max_batch: float | None
     output_cv: float
+    power_cap_frac: float

@@ -37,9 +37,9 @@ class Predictions:
         """ln(predicted / measured). [1]"""
         return np.log(self.predicted / self.measured)
 
-    def keys(self, column: str) -> list[str]:
-        """One column of the table, row by row."""
-        return [row.keys[column] for row in self.rows]
+    def groups(self, columns: Sequence[str]) -> list[tuple[str, ...]]:
+        """Values of some columns of the table, row by row."""
+        return [tuple(row.keys[c] for c in columns) for row in self.rows]
 
 
 def predictions(
@@ -63,7 +63,11 @@ def predictions(
     distinct = list(dict.fromkeys(r.configuration for r in asked if r.configuration))
     found = predict(distinct, calibration)
     values = np.array(
-        [found[r.configuration].get(r.metric, math.nan) for r in asked if r.configuration]
+        [
+            found[r.configuration].get(r.metric, math.nan)
+            for r in asked
+            if r.configuration
+        ]
     )
     good = np.isfinite(values) & (values > 0)
     reasons = {r.keys["row_id"]: r.reason for r in rows if r.reason}
@@ -80,11 +84,11 @@ def predict(
     configurations: Sequence[Configuration], calibration: Calibration
 ) -> dict[Configuration, Mapping[str, float]]:
     """Predict every metric of each configuration."""
-    groups: dict[object, list[Configuration]] = defaultdict(list)
+    groups: dict[tuple[str, object], list[Configuration]] = defaultdict(list)
     for c in configurations:
         groups[regime(c), group_key(c, calibration)].append(c)
     found: dict[Configuration, Mapping[str, float]] = {}
-    for (name, _key), members in groups.items():  # type: ignore[misc]
+    for (name, _key), members in groups.items():
         deployed = stack(members, calibration)
         run = _REGIMES[name](deployed)
         metrics = _metrics(deployed, run)
@@ -151,17 +155,20 @@ def _metrics(d: Deployments, run: Run) -> dict[str, Floats]:
         memory_frac=run.memory_frac,
         shares=d.power,
     )
+    watts = np.minimum(watts, d.accelerators * d.tdp_w * d.power_cap_frac)
     with np.errstate(divide="ignore", invalid="ignore"):
         joules = watts / (rate * out)
     found = {
         "output_tokens_per_s": rate * out,
         "total_tokens_per_s": rate * (out + into),
         "requests_per_s": rate,
-        "ttft_ms": run.ttft_s * 1e3,
+        "ttft_ms": (run.ttft_s + d.request_s) * 1e3,
         "tpot_ms": run.tpot_s * 1e3,
-        "e2e_latency_s": run.e2e_s,
+        "e2e_latency_s": run.e2e_s + d.request_s,
         "avg_power_w": watts,
         "energy_per_output_token_j": joules,
     }
     shape = (len(d.accelerators),)
-    return {m: np.broadcast_to(np.asarray(v, dtype=float), shape) for m, v in found.items()}
+    return {
+        m: np.broadcast_to(np.asarray(v, dtype=float), shape) for m, v in found.items()
+    }

@@ -33,6 +33,8 @@ _REQUESTS = re.compile(
     r"num_requests=(\d+)|\b(\d+) requests|ShareGPT (\d+) prompts", re.IGNORECASE
 )
 _MAX_BATCH = re.compile(r"max_(?:batch|num_seqs)=(\d+)")
+_SPLITS = ("tp", "ep", "attention_dp")
+_POWER_CAP = re.compile(r"powercap(\d+)")
 _HARNESS_ROUNDS = 10  # requests per slot of the closed-loop harness
 
 
@@ -72,6 +74,7 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
         requests=_requests(row, concurrency),
         max_batch=_max_batch(row["notes"]),
         output_cv=cv,
+        power_cap_frac=_power_cap(row["gpu"]),
     )
 
 
@@ -97,18 +100,22 @@ def _number(row: Mapping[str, str], column: str) -> float:
 
 
 def _optional(row: Mapping[str, str], column: str) -> float | None:
-    """A number, or None where the cell is empty or zero (zero: not known)."""
+    """Read a number, or None where the cell is empty or zero (zero: not known)."""
     number = _number(row, column) if row[column] else 0.0
     return number or None
 
 
 def _accelerators(row: Mapping[str, str]) -> int:
-    if not row["gpus"]:
-        raise Unreadable("gpus missing")
-    number = int(_number(row, "gpus"))
+    number = int(_optional(row, "gpus") or 0)
     if number == 0:
         raise Unreadable("gpus missing")
-    return number
+    return _counted_twice(row) or number
+
+
+def _power_cap(gpu: str) -> float:
+    """Share of rated power that a capped device may draw. [1]"""
+    found = _POWER_CAP.search(gpu)
+    return int(found.group(1)) / 100 if found else 1.0
 
 
 def _length(row: Mapping[str, str], column: str) -> float:
@@ -138,15 +145,40 @@ def _format(text: str, column: str, accelerator_id: str) -> DType | None:
 
 def _ranks(row: Mapping[str, str]) -> tuple[int | None, int, int, int]:
     """Tensor, pipeline, expert and attention-data ranks of one replica."""
-    tensor = _optional(row, "tp")
     pipeline = int(_optional(row, "pp") or 1)
-    expert = int(_optional(row, "ep") or 1)
-    data = int(_optional(row, "attention_dp") or 1)
-    if tensor is not None and data == 1 and expert > tensor * pipeline:
-        data = int(expert / tensor)  # DEPn: attention data-parallel and experts over n
-    elif "attention DP" in row["notes"] and data == 1 and tensor and tensor > 1:
-        tensor, data, expert = 1.0, int(tensor), int(tensor)
-    return (None if tensor is None else int(tensor)), pipeline, expert, data
+    if not row["tp"]:
+        return None, pipeline, 1, 1
+    tensor, expert, data = (int(_optional(row, c) or 1) for c in _SPLITS)
+    squared = _counted_twice(row)
+    if squared:
+        # which of tensor and attention-data ranks were meant shows in the other
+        return (
+            (squared if tensor > 1 else 1),
+            1,
+            squared,
+            (1 if tensor > 1 else squared),
+        )
+    if data == 1 and expert > tensor * pipeline:
+        data = expert // tensor  # DEPn: attention data-parallel and experts over n
+    elif "attention DP" in row["notes"] and data == 1 and tensor > 1:
+        tensor, data, expert = 1, tensor, tensor
+    return tensor, pipeline, expert, data
+
+
+def _counted_twice(row: Mapping[str, str]) -> int:
+    """Ranks n of a row that lists n times n, or 0.
+
+    Where tensor and expert ranks are the same n accelerators, InferenceX dumps multiply
+    them: ``ep`` and ``moe_tp`` are both n, or ``ep`` is n squared over ``tp`` and
+    ``attention_dp`` of n each. Figures equal those of the rows that list n.
+    """
+    expert, sharded = (int(_optional(row, c) or 1) for c in ("ep", "moe_tp"))
+    tensor, data = (int(_optional(row, c) or 1) for c in ("tp", "attention_dp"))
+    if 1 < expert == sharded and tensor * data == expert * sharded:
+        return expert
+    if 1 < tensor == data and expert == tensor * data:
+        return tensor
+    return 0
 
 
 def _rate(row: Mapping[str, str], concurrency: float | None) -> float | None:

@@ -3,10 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dayrate.energy.power import ActivityPower
 from dayrate.perf.deployment import Machine
 from dayrate.perf.efficiency import (
     Coefficients,
@@ -16,27 +18,33 @@ from dayrate.perf.efficiency import (
 )
 from dayrate.units import Num
 
-__all__ = ["stack_efficiencies", "stack_machines"]
+__all__ = ["stack_efficiencies", "stack_machines", "stack_powers"]
 
-_NAMES = ("generation", "accelerator_id")
+_NAMES = frozenset({"generation", "accelerator_id"})
 
 
 def stack_machines(machines: Sequence[Machine]) -> Machine:
     """One machine per position; names are joined, numbers are arrays."""
-    numbers = {
+    numbers: dict[str, Any] = {
         f.name: np.array([getattr(m, f.name) for m in machines], dtype=float)
         for f in dataclasses.fields(Machine)
         if f.name not in _NAMES
     }
-    names = {n: "/".join(sorted({getattr(m, n) for m in machines})) for n in _NAMES}
-    return Machine(**names, **numbers)
+    return dataclasses.replace(
+        machines[0],
+        generation="/".join(sorted({m.generation for m in machines})),
+        accelerator_id="/".join(sorted({m.accelerator_id for m in machines})),
+        **numbers,
+    )
 
 
 def stack_efficiencies(efficiencies: Sequence[Efficiency]) -> Efficiency:
     """One efficiency per position, each kernel's coefficients as arrays."""
     keys = {key for e in efficiencies for key in e.kernels}
     return Efficiency(
-        kernels={k: _coefficients([e.coefficients(*k) for e in efficiencies]) for k in keys},
+        kernels={
+            k: _coefficients([e.coefficients(*k) for e in efficiencies]) for k in keys
+        },
         link=_Links(tuple(e.link for e in efficiencies)),
         host=HostOverhead(
             *(
@@ -49,12 +57,21 @@ def stack_efficiencies(efficiencies: Sequence[Efficiency]) -> Efficiency:
     )
 
 
+def stack_powers(each: Sequence[ActivityPower]) -> ActivityPower:
+    """One law of power per position."""
+    return ActivityPower(
+        *(
+            np.array([getattr(p, f.name) for p in each], dtype=float)
+            for f in dataclasses.fields(ActivityPower)
+        )
+    )
+
+
 def _coefficients(each: Sequence[Coefficients]) -> Coefficients:
     return Coefficients(
-        *(
-            np.array([getattr(c, name) for c in each], dtype=float)
-            for name in ("flop_frac", "byte_frac", "fixed_s")
-        )
+        flop_frac=np.array([c.flop_frac for c in each], dtype=float),
+        byte_frac=np.array([c.byte_frac for c in each], dtype=float),
+        fixed_s=np.array([c.fixed_s for c in each], dtype=float),
     )
 
 

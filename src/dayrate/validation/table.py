@@ -17,13 +17,14 @@ from dayrate.validation.reading import Unreadable, read_configuration
 
 __all__ = ["OPTIONAL", "REQUIRED", "Measurement", "Table", "parse_rows", "read_table"]
 
-REQUIRED = tuple(
-    "row_id source model gpu gpus tp weights_dtype kv_dtype engine engine_version "
-    "scenario isl osl concurrency_or_batch request_rate metric value arch tier".split()
+REQUIRED = (
+    *("row_id", "source", "model", "gpu", "gpus", "tp", "weights_dtype", "kv_dtype"),
+    *("engine", "engine_version", "scenario", "isl", "osl", "concurrency_or_batch"),
+    *("request_rate", "metric", "value", "arch", "tier"),
 )
-OPTIONAL = tuple(
-    "source_ref date system pp ep attention_dp moe_tp len_kind spec_decode notes "
-    "bound_value bound_kind achieved_frac qc_flags".split()
+OPTIONAL = (
+    *("source_ref", "date", "system", "pp", "ep", "attention_dp", "moe_tp", "len_kind"),
+    *("spec_decode", "notes", "bound_value", "bound_kind", "achieved_frac", "qc_flags"),
 )
 
 
