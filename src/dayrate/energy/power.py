@@ -72,8 +72,9 @@ def active_power_w(
 
     Examples
     --------
-    >>> active_power_w(
-    ...     tdp_w=700.0, compute_frac=0.0, memory_frac=0.5, shares=ActivityPower()
+    >>> shares = ActivityPower()
+    >>> float(
+    ...     active_power_w(tdp_w=700.0, compute_frac=0, memory_frac=0.5, shares=shares)
     ... )
     315.0
 

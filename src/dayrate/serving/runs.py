@@ -115,7 +115,7 @@ def static_batch(replica: Replica, traffic: Traffic, batch: Num, slots: Num) -> 
     return Run(
         requests_per_s=batch / whole,
         ttft_s=ttft,
-        tpot_s=decode.total_s + 0.0 * once,
+        tpot_s=np.where(steps > 0, decode.total_s, 0.0),
         e2e_s=whole,
         compute_frac=compute / once,
         memory_frac=memory / once,
@@ -295,7 +295,7 @@ def open_loop(
 
 
 def _starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
-    """Find the starts per step at which ``active`` requests decode or are in prefill."""
+    """Find the starts per step at which ``active`` requests are in a slot."""
     most = _most_starts(replica, traffic, active)
     low = np.full_like(np.asarray(most, dtype=float), _LIGHTEST)
     high = np.ones_like(low)
