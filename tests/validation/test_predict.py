@@ -128,14 +128,14 @@ def test_no_decode_step_has_no_time_per_token() -> None:
     rows = [
         row(**STATIC, concurrency_or_batch="1", osl="1", metric="tpot_ms", row_id="x")
     ]
-    _, reasons = predictions(rows, Shipped())
-    assert reasons == {"x": "no decode step to time"}
+    _, failed = predictions(rows, Shipped())
+    assert [why for _, why in failed] == ["no decode step to time"]
 
 
 def test_unknown_power_is_no_prediction() -> None:
     rows = [row(gpu="SN40L", gpus="8", tp="8", metric="avg_power_w", row_id="x")]
-    _, reasons = predictions(rows, Shipped())
-    assert reasons == {"x": "no finite prediction"}
+    _, failed = predictions(rows, Shipped())
+    assert [why for _, why in failed] == ["no finite prediction"]
 
 
 class SlowHost(Shipped):

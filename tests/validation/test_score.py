@@ -50,7 +50,16 @@ def test_every_row_is_accounted_for() -> None:
     found = backtest(table(*ROWS), Shipped())
     assert (found.rows, found.eligible, found.total.scored) == (5, 3, 2)
     assert found.unsupported == {"unknown gpu": 1}
-    assert found.unsupported_rows == {"bad": "unknown gpu", "worse": "isl missing"}
+    assert found.unsupported_rows == (
+        ("bad", "unknown gpu"),
+        ("worse", "isl missing"),
+    )
+
+
+def test_rows_of_one_id_all_count() -> None:
+    found = backtest(table(*[{"gpu": "Abacus"}] * 3), Shipped())
+    assert found.unsupported == {"unknown gpu": 3}
+    assert found.total.scored == 0
 
 
 def test_tier_b_on_request() -> None:

@@ -30,6 +30,7 @@ def configured(**cells: str) -> Configuration:
         ({"osl": "many"}, "osl is not a number"),
         ({"isl": "nan"}, "isl is not a number"),
         ({"gpus": "0"}, "gpus missing"),
+        ({"tp": "inf"}, "tp is not a number"),
         ({"weights_dtype": "fp7"}, "unknown weights_dtype"),
         ({"scenario": "dream"}, "unknown scenario"),
         ({"spec_decode": "MTP k=3"}, "speculative decoding without acceptance"),

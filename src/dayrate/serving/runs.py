@@ -67,7 +67,8 @@ def static_batch(replica: Replica, traffic: Traffic, batch: Num, slots: Num) -> 
     -----
     Prompts pass in micro-batches of the token budget. With :math:`p` pipeline stages
     and :math:`m` micro-batches the first leaves after :math:`p` stages and the others
-    follow one stage apart, so prefill takes :math:`(m + p - 1)/p` passes.
+    follow one stage apart, so prefill takes :math:`(m + p - 1)/p` passes; an engine
+    that hands prompts over in parts lets the pipeline drain after each.
 
     Examples
     --------
@@ -105,7 +106,8 @@ def static_batch(replica: Replica, traffic: Traffic, batch: Num, slots: Num) -> 
             logit_sequences=at_once,
         )
     )
-    passes = (count + stages - 1.0) / stages
+    together = np.clip(np.floor(replica.engine.submitted_tokens / micro), 1.0, count)
+    passes = count / together * (together + stages - 1.0) / stages
     steps = traffic.decode_steps
     ttft = passes * prefill.total_s
     once = ttft + steps * decode.total_s

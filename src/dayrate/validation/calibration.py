@@ -31,6 +31,7 @@ class EngineLimits:
     chunked_prefill: bool
     gpu_memory_utilization: float
     reserves_output: bool
+    submitted_tokens: float = float("inf")
     request_s: float = 0.0
 
 
@@ -80,6 +81,7 @@ def engine_limits(engine: str, version: str) -> EngineLimits:
         chunked_prefill=row["chunked_prefill"],
         gpu_memory_utilization=float(row["gpu_memory_utilization"]),
         reserves_output=row["reserves_output"],
+        submitted_tokens=float(row.get("submitted_tokens", "inf")),
     )
 
 

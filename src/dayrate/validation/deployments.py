@@ -92,6 +92,7 @@ def stack(members: Sequence[Configuration], calibration: Calibration) -> Deploym
             max_num_batched_tokens=_floats([e.max_num_batched_tokens for e in limits]),
             gpu_memory_utilization=_floats([e.gpu_memory_utilization for e in limits]),
             chunked_prefill=limits[0].chunked_prefill,
+            submitted_tokens=_floats([e.submitted_tokens for e in limits]),
         ),
         efficiency=stack_efficiencies([calibration.efficiency(c) for c in members]),
     )

@@ -44,8 +44,8 @@ class Predictions:
 
 def predictions(
     rows: Sequence[Measurement], calibration: Calibration
-) -> tuple[Predictions, dict[str, str]]:
-    """Predict rows, and say of the others why not, by row id.
+) -> tuple[Predictions, list[tuple[Measurement, str]]]:
+    """Predict rows, and say of the others why not.
 
     Parameters
     ----------
@@ -70,14 +70,10 @@ def predictions(
         ]
     )
     good = np.isfinite(values) & (values > 0)
-    reasons = {r.keys["row_id"]: r.reason for r in rows if r.reason}
-    reasons |= {
-        r.keys["row_id"]: _why_not(r)
-        for r, ok in zip(asked, good, strict=True)
-        if not ok
-    }
+    failed = [(r, r.reason) for r in rows if r.reason]
+    failed += [(r, _why_not(r)) for r, ok in zip(asked, good, strict=True) if not ok]
     kept = tuple(r for r, ok in zip(asked, good, strict=True) if ok)
-    return Predictions(kept, values[good], np.array([r.value for r in kept])), reasons
+    return Predictions(kept, values[good], np.array([r.value for r in kept])), failed
 
 
 def predict(

@@ -94,7 +94,7 @@ def _number(row: Mapping[str, str], column: str) -> float:
         number = float(row[column])
     except ValueError:
         raise Unreadable(f"{column} is not a number") from None
-    if math.isnan(number) or number < 0:
+    if not math.isfinite(number) or number < 0:
         raise Unreadable(f"{column} is not a number")
     return number
 

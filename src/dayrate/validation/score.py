@@ -47,7 +47,7 @@ class Backtest:
     tier: str
     unknown_columns: tuple[str, ...]
     unsupported: dict[str, int]  # of eligible rows, by reason
-    unsupported_rows: dict[str, str]  # of all rows, by row id
+    unsupported_rows: tuple[tuple[str, str], ...]  # of all rows: id, reason
     total: Score
     metrics: dict[str, Score]
     by: tuple[str, ...]
@@ -63,7 +63,9 @@ class Backtest:
             "tier": self.tier,
             **self.total.to_dict(),
             "unsupported": self.unsupported,
-            "unsupported_rows": self.unsupported_rows,
+            "unsupported_rows": [
+                {"row_id": i, "reason": why} for i, why in self.unsupported_rows
+            ],
             "unknown_columns": list(self.unknown_columns),
             "interval_level": None,
             "interval_coverage": None,
@@ -106,10 +108,8 @@ def backtest(
     """
     _check(tier, by)
     eligible = [r for r in table.rows if r.tier == tier]
-    found, reasons = predictions(eligible, calibration)
-    others = {
-        r.keys["row_id"]: r.reason for r in table.rows if r.tier != tier and r.reason
-    }
+    found, failed = predictions(eligible, calibration)
+    others = [(r, r.reason) for r in table.rows if r.tier != tier and r.reason]
     groups = _named(found, GROUP)
     ranked = sorted(
         groups, key=lambda g: groups[g].median_abs_log_error or 0.0, reverse=True
@@ -119,8 +119,8 @@ def backtest(
         eligible=len(eligible),
         tier=tier,
         unknown_columns=table.unknown_columns,
-        unsupported=dict(Counter(reasons.values()).most_common()),
-        unsupported_rows=reasons | others,
+        unsupported=dict(Counter(why for _, why in failed).most_common()),
+        unsupported_rows=tuple((r.keys["row_id"], why) for r, why in failed + others),
         total=score(found.log_error, found.groups(GROUP)),
         metrics=_named(found, ("metric",)),
         by=tuple(by),
