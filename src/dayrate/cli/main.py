@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from dayrate import __version__
+from dayrate.cli.backtest import EPILOG as BACKTEST_EPILOG
+from dayrate.cli.backtest import backtest_command
 from dayrate.cli.catalog import EPILOG as CATALOG_EPILOG
 from dayrate.cli.catalog import catalog_command
 from dayrate.cli.output import PipeClosed, say, write
@@ -34,6 +36,7 @@ app = typer.Typer(
 )
 app.command("quote", cls=QuoteCommand, epilog=QUOTE_EPILOG)(quote_command)
 app.command("catalog", epilog=CATALOG_EPILOG)(catalog_command)
+app.command("backtest", epilog=BACKTEST_EPILOG)(backtest_command)
 
 
 @app.callback(
@@ -106,7 +109,7 @@ def _failed(error: Exception, arguments: Sequence[str], *, debug: bool) -> int:
 def _usage(error: Exception, arguments: Sequence[str]) -> str:
     """One sentence for a command line that cannot be read."""
     context = getattr(error, "ctx", None)
-    named = [a for a in arguments[:1] if a in {"quote", "catalog"}]
+    named = [a for a in arguments[:1] if a in {"quote", "catalog", "backtest"}]
     path = " ".join(["dayrate", *named])
     helped = f"`{path} --help` lists what is allowed."
     name = getattr(error, "option_name", "")

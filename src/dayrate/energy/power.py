@@ -9,7 +9,9 @@ from dayrate.errors import InvalidInput
 from dayrate.units import Num
 
 __all__ = [
+    "ActivityPower",
     "ServerParts",
+    "active_power_w",
     "component_power_w",
     "component_powers_w",
     "node_power_w",
@@ -32,6 +34,56 @@ class ServerParts:
     w_per_network_bit_per_s: Num
     accelerators: Num = 0.0
     accelerator_w: Num = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityPower:
+    """Shares of rated power: always, and while arithmetic or memory is the bound.
+
+    Assumed, between the published means of serving: 0.45 of rated power with one user
+    (memory-bound half of the time) to 0.96 when saturated.
+    """
+
+    idle_frac: Num = 0.2
+    compute_frac: Num = 0.8
+    memory_frac: Num = 0.5
+
+
+def active_power_w(
+    *, tdp_w: Num, compute_frac: Num, memory_frac: Num, shares: ActivityPower
+) -> Num:
+    """Power of an accelerator by what it does with its time [1]_.
+
+    Parameters
+    ----------
+    tdp_w : Num
+        Rated power. [W]
+    compute_frac : Num
+        Share of the time in which arithmetic is the bound. [1]
+    memory_frac : Num
+        Share of the time in which memory traffic is. [1]
+    shares : ActivityPower
+        What each adds, over rated power.
+
+    Returns
+    -------
+    Num
+        Mean power, never above the rated one. [W]
+
+    Examples
+    --------
+    >>> shares = ActivityPower()
+    >>> float(
+    ...     active_power_w(tdp_w=700.0, compute_frac=0, memory_frac=0.5, shares=shares)
+    ... )
+    315.0
+
+    References
+    ----------
+    .. [1] J.-W. Chung et al., "The ML.ENERGY Benchmark", arXiv:2505.06371.
+    """
+    busy = shares.compute_frac * compute_frac + shares.memory_frac * memory_frac
+    return tdp_w * np.minimum(shares.idle_frac + busy, 1.0)
 
 
 def node_power_w(

@@ -8,7 +8,7 @@ this one operator by operator.
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,6 +23,7 @@ __all__ = [
     "Efficiency",
     "HostOverhead",
     "LinkCoefficients",
+    "LinkLaw",
     "OperatorTime",
     "load_efficiency",
 ]
@@ -42,6 +43,13 @@ class Coefficients:
     level: str = "default"
 
 
+class LinkLaw(Protocol):
+    """What a transfer asks of the link: its law may be a table or one per row."""
+
+    def at(self, ranks: Num) -> tuple[Num, Num]:
+        """Byte fraction [1] and fixed time [s] among so many ranks."""
+
+
 @dataclass(frozen=True, slots=True)
 class LinkCoefficients:
     """Small-message time and share of link bandwidth, by number of ranks."""
@@ -59,11 +67,16 @@ class LinkCoefficients:
 
 @dataclass(frozen=True, slots=True)
 class HostOverhead:
-    """Time of the engine between kernels: per step, per layer, per sequence."""
+    """Time of the engine between kernels: per step, per layer, per sequence.
+
+    ``prefill_layer_s`` is what a layer takes more in a step that holds prefill, which
+    runs outside captured graphs.
+    """
 
     step_s: Num
     layer_s: Num
     sequence_s: Num
+    prefill_layer_s: Num = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,7 @@ class Efficiency:
     """Everything calibrated about one accelerator; ``level`` is the weakest used."""
 
     kernels: Mapping[tuple[OpKind, DType], Coefficients]
-    link: LinkCoefficients
+    link: LinkLaw
     host: HostOverhead
     reserve_bytes: Num
     level: str

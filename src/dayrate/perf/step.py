@@ -120,6 +120,7 @@ def step_time(
 def _host_s(model: ModelSpec, rank: Rank, efficiency: Efficiency) -> Num:
     """Time of the engine itself, for a step that does anything."""
     host = efficiency.host
-    once = host.step_s + host.layer_s * model.n_layers
+    uncaptured = host.prefill_layer_s * np.minimum(rank.shape.prefill_tokens, 1.0)
+    once = host.step_s + (host.layer_s + uncaptured) * model.n_layers
     sequences = rank.shape.logit_sequences
     return once * np.minimum(rank.shape.tokens, 1.0) + host.sequence_s * sequences

@@ -21,13 +21,15 @@ class Engine:
     """Limits of the serving engine, named as vLLM names them.
 
     They hold for each scheduler: once per attention-data rank, and the token limit
-    once per pipeline micro-batch.
+    once per pipeline micro-batch. A pipeline drains after ``submitted_tokens`` of a
+    prompt: llama.cpp hands over 2048 at a time.
     """
 
     max_num_seqs: Num
     max_num_batched_tokens: Num
     gpu_memory_utilization: Num = 0.9
     chunked_prefill: bool = True
+    submitted_tokens: Num = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

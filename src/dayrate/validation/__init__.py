@@ -1,0 +1,1 @@
+"""Held against published measurements: tables, predictions, scores."""

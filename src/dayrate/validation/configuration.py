@@ -1,0 +1,65 @@
+"""What was measured, without the result: all that a prediction may know."""
+
+from dataclasses import dataclass
+
+from dayrate.units import DType
+
+__all__ = ["METRICS", "Configuration"]
+
+#: Metrics that can be predicted, as the tables name them.
+METRICS = (
+    "output_tokens_per_s",
+    "total_tokens_per_s",
+    "requests_per_s",
+    "ttft_ms",
+    "tpot_ms",
+    "e2e_latency_s",
+    "avg_power_w",
+    "energy_per_output_token_j",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One measured setting; None is what the source does not say.
+
+    Parameters
+    ----------
+    accelerators : int
+        In the whole system; several replicas where one takes fewer. [1]
+    tensor : int or None
+        None: the fewest that hold the model.
+    concurrency : float or None
+        Requests in flight of a closed loop, or sequences of a static batch. [1]
+    request_rate : float or None
+        Offered rate; infinite when all requests are queued at once. [1/s]
+    requests : float
+        Requests of the whole run; infinite where unknown. [1]
+    max_batch : float or None
+        Limit on sequences that the source states. [1]
+    output_cv : float
+        Standard deviation over mean of the output length. [1]
+    power_cap_frac : float
+        Share of rated power that the device may draw. [1]
+    """
+
+    model: str
+    accelerator_id: str
+    accelerators: int
+    tensor: int | None
+    pipeline: int
+    expert: int
+    attention_data: int
+    weights: DType | None
+    kv_cache: DType | None
+    engine: str
+    engine_version: str
+    scenario: str
+    input_tokens: float
+    output_tokens: float
+    concurrency: float | None
+    request_rate: float | None
+    requests: float
+    max_batch: float | None
+    output_cv: float
+    power_cap_frac: float

@@ -1,0 +1,216 @@
+"""From configurations that share a model and formats to one stacked replica."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dayrate import catalog
+from dayrate.catalog.model import Mla, ModelSpec
+from dayrate.energy.power import ActivityPower
+from dayrate.errors import InvalidInput
+from dayrate.perf.deployment import Machine, Parallelism, Precision, machine_of
+from dayrate.perf.memory import weight_bytes_per_accelerator
+from dayrate.serving.replica import Engine, Replica, Traffic
+from dayrate.units import DType
+from dayrate.validation.calibration import Calibration
+from dayrate.validation.configuration import Configuration
+from dayrate.validation.stacked import (
+    stack_efficiencies,
+    stack_machines,
+    stack_powers,
+)
+
+__all__ = ["Deployments", "group_key", "precision_of", "stack"]
+
+Floats = npt.NDArray[np.float64]
+_SERVER_RANKS = 8
+_FLOAT_FORMATS = frozenset({DType.FP8, DType.NVFP4})
+
+
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """Configurations as arrays; rates and counts are of the whole system.
+
+    ``fitting`` sequences have room for their cache in a replica; ``slots`` of them
+    the engine admits.
+    """
+
+    replica: Replica
+    traffic: Traffic
+    fitting: Floats
+    slots: Floats
+    accelerators: Floats
+    replicas: Floats
+    input_tokens: Floats
+    output_tokens: Floats
+    concurrency: Floats
+    rate: Floats
+    requests: Floats
+    request_s: Floats
+    tdp_w: Floats
+    power_cap_frac: Floats
+    power: ActivityPower
+
+
+def group_key(c: Configuration, calibration: Calibration) -> object:
+    """Name what configurations must share to be stacked."""
+    limits = calibration.limits(c)
+    return c.model, precision_of(c), limits.chunked_prefill
+
+
+def precision_of(c: Configuration) -> Precision:
+    """Take formats as stated, else the checkpoint's.
+
+    TensorRT-LLM's published runs with FP8 or FP4 weights keep the cache in FP8.
+    """
+    model = catalog.model(c.model)
+    weights = c.weights or model.weights_dtype
+    kv = c.kv_cache
+    if kv is None and c.engine.startswith("TensorRT-LLM") and weights in _FLOAT_FORMATS:
+        kv = DType.FP8
+    return Precision(weights, kv or model.kv_cache_dtype or DType.BF16, DType.BF16)
+
+
+def stack(members: Sequence[Configuration], calibration: Calibration) -> Deployments:
+    """Stack configurations of one `group_key`."""
+    model, precision = catalog.model(members[0].model), precision_of(members[0])
+    parallelism = _parallelism(members, model, precision)
+    limits = [calibration.limits(c) for c in members]
+    powers = stack_powers([calibration.power(c) for c in members])
+    seqs = [c.max_batch or e.max_num_seqs for c, e in zip(members, limits, strict=True)]
+    replica = Replica(
+        model=model,
+        machine=_machines(members, precision, powers),
+        parallelism=parallelism,
+        precision=precision,
+        engine=Engine(
+            max_num_seqs=_floats(seqs),
+            max_num_batched_tokens=_floats([e.max_num_batched_tokens for e in limits]),
+            gpu_memory_utilization=_floats([e.gpu_memory_utilization for e in limits]),
+            chunked_prefill=limits[0].chunked_prefill,
+            submitted_tokens=_floats([e.submitted_tokens for e in limits]),
+        ),
+        efficiency=stack_efficiencies([calibration.efficiency(c) for c in members]),
+    )
+    traffic = _traffic(members)
+    reserves = np.array([e.reserves_output for e in limits])
+    fitting = _fitting(replica, traffic, reserves)
+    devices = [catalog.accelerator(c.accelerator_id) for c in members]
+    accelerators = _floats([c.accelerators for c in members])
+    return Deployments(
+        replica=replica,
+        traffic=traffic,
+        fitting=fitting,
+        slots=np.minimum(fitting, replica.max_sequences),
+        accelerators=accelerators,
+        replicas=np.maximum(np.floor(accelerators / parallelism.accelerators), 1.0),
+        input_tokens=_floats([c.input_tokens for c in members]),
+        output_tokens=_floats([c.output_tokens for c in members]),
+        concurrency=_floats([c.concurrency or 1.0 for c in members]),
+        rate=_floats([c.request_rate or np.nan for c in members]),
+        requests=_floats([c.requests for c in members]),
+        request_s=_floats([e.request_s for e in limits]),
+        tdp_w=_floats([np.nan if d.tdp_w is None else d.tdp_w for d in devices]),
+        power_cap_frac=_floats([c.power_cap_frac for c in members]),
+        power=powers,
+    )
+
+
+def _parallelism(
+    members: Sequence[Configuration], model: ModelSpec, precision: Precision
+) -> Parallelism:
+    splits = [_split(c, model, precision) for c in members]
+    return Parallelism(
+        tensor=_floats([tensor for tensor, _, _ in splits]),
+        pipeline=_floats([c.pipeline for c in members]),
+        expert=_floats([expert for _, expert, _ in splits]),
+        attention_data=_floats([data for _, _, data in splits]),
+    )
+
+
+def _split(
+    c: Configuration, model: ModelSpec, precision: Precision
+) -> tuple[int, int, int]:
+    """Tensor, expert and attention-data ranks as they ran.
+
+    A latent cache cannot be split by heads, so engines run attention data-parallel
+    for these models wherever throughput counts: TensorRT-LLM with experts over all
+    ranks, and anyone beyond the eight ranks of a server.
+    """
+    if c.tensor is None:
+        return _fewest(c.accelerator_id, c.accelerators, model, precision), 1, 1
+    latent = any(isinstance(b.mixer, Mla) for b in model.blocks)
+    wide = c.tensor > _SERVER_RANKS
+    loaded = c.expert == c.tensor > 1 and c.concurrency is None
+    if latent and c.attention_data == 1 and (wide or loaded):
+        return 1, c.tensor, c.tensor
+    return c.tensor, c.expert, c.attention_data
+
+
+def _fewest(
+    accelerator_id: str, accelerators: int, model: ModelSpec, precision: Precision
+) -> int:
+    """Fewest tensor ranks, a power of two, that leave a third of memory for cache."""
+    hbm_bytes = catalog.accelerator(accelerator_id).hbm_bytes
+    ranks = 1
+    while ranks * 2 <= accelerators:
+        split = Parallelism(tensor=ranks)
+        if weight_bytes_per_accelerator(model, split, precision) <= hbm_bytes * 0.6:
+            break
+        ranks *= 2
+    return ranks
+
+
+def _machines(
+    members: Sequence[Configuration], precision: Precision, power: ActivityPower
+) -> Machine:
+    """Stack the machines; a power cap slows arithmetic to what it leaves room for."""
+    machine = stack_machines([_machine(c.accelerator_id, precision) for c in members])
+    room = _floats([c.power_cap_frac for c in members]) - power.idle_frac
+    pace = np.minimum(room / power.compute_frac, 1.0)
+    return dataclasses.replace(
+        machine,
+        matmul_flop_per_s=machine.matmul_flop_per_s * pace,
+        attention_flop_per_s=machine.attention_flop_per_s * pace,
+    )
+
+
+@functools.cache
+def _machine(accelerator_id: str, precision: Precision) -> Machine:
+    device = catalog.accelerator(accelerator_id)
+    try:
+        server = catalog.server_for(accelerator_id)
+    except InvalidInput:  # in no catalogued server: its own link is all that is known
+        return machine_of(device, network=device.link, precision=precision)
+    return machine_of(
+        device,
+        network=server.inter_node,
+        precision=precision,
+        per_server=server.accelerators,
+    )
+
+
+def _traffic(members: Sequence[Configuration]) -> Traffic:
+    return Traffic(
+        input_tokens=_floats([max(c.input_tokens, 1.0) for c in members]),
+        output_tokens=_floats([max(c.output_tokens, 1.0) for c in members]),
+        output_cv=_floats([c.output_cv for c in members]),
+    )
+
+
+def _fitting(
+    replica: Replica, traffic: Traffic, reserves: npt.NDArray[np.bool_]
+) -> Floats:
+    """Sequences whose cache fits; at least one, since the run was published."""
+    whole = traffic.input_tokens + traffic.output_tokens
+    context = np.where(reserves, whole, traffic.context_tokens)
+    fitting: Floats = np.maximum(replica.memory(context).kv_sequences, 1.0)
+    return fitting
+
+
+def _floats(values: Sequence[float]) -> Floats:
+    return np.array(values, dtype=float)
