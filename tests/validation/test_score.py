@@ -74,7 +74,8 @@ def test_the_keys_of_the_json() -> None:
         *("macro_abs_log_error", "p90_abs_log_error", "median_log_bias"),
         *("interval_level", "interval_coverage", "groups", "metrics"),
     } <= document.keys()
-    assert document["interval_level"] is None
+    assert document["interval_level"] == 0.8
+    assert 0 <= document["interval_coverage"] <= 1
     assert set(document["metrics"]) == {"output_tokens_per_s", "requests_per_s"}
     assert set(document["by"]["parts"]) == {"H100-SXM-80GB", "L40S"}
     assert len(document["worst"]) == 1

@@ -46,6 +46,16 @@ def backtest_command(
             help="A: everything is known. B: something is missing. C never counts.",
         ),
     ] = "A",
+    folds: Annotated[
+        int,
+        typer.Option(
+            "--folds",
+            metavar="number",
+            min=0,
+            help="Refit this many times, each without a part of the systems, and "
+            "predict that part.",
+        ),
+    ] = 0,
     lang: Annotated[
         str | None,
         typer.Option(
@@ -63,7 +73,9 @@ def backtest_command(
 
     words = asked_words(lang)
     columns = [c.strip() for c in by.split(",") if c.strip()]
-    result = backtest(read_table(file), Shipped(), tier=tier, by=columns, worst=worst)
+    result = backtest(
+        read_table(file), Shipped(), tier=tier, by=columns, worst=worst, folds=folds
+    )
     if as_json:
         from dayrate.report.json_ import to_json  # noqa: PLC0415
 

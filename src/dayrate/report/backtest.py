@@ -37,6 +37,14 @@ def render_backtest(result: Backtest, page: Page) -> str:
         ),
         style="dim",
     )
+    if result.folds:
+        canvas.paragraph(
+            _(
+                "Each row was predicted, and its interval estimated, without the part "
+                "of the systems that it belongs to ({folds} parts)."
+            ).format(folds=result.folds),
+            style="dim",
+        )
     return canvas.text()
 
 
@@ -51,6 +59,7 @@ def _summary(result: Backtest, _: Words) -> list[tuple[str, str]]:
         (_("median |ln error|"), _figure(total.median_abs_log_error)),
         (_("90th percentile"), _figure(total.p90_abs_log_error)),
         (_("median bias"), _figure(total.median_log_bias)),
+        (_("within their 80 % interval"), _percent(total.interval_coverage)),
     ]
     if result.unknown_columns:
         names = ", ".join(result.unknown_columns)
@@ -62,7 +71,7 @@ def _summary(result: Backtest, _: Words) -> list[tuple[str, str]]:
 def _scores(scores: Mapping[str, Score], name: str, _: Words) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(ratio=1, overflow="fold")
-    heads = (_("rows"), _("macro"), _("median"), "p90", _("bias"))
+    heads = (_("rows"), _("macro"), _("median"), "p90", _("bias"), _("in 80 %"))
     for _head in heads:
         table.add_column(justify="right", no_wrap=True)
     table.add_row(*(Text(t, style="dim") for t in (f"  {name}", *heads)))
@@ -73,12 +82,17 @@ def _scores(scores: Mapping[str, Score], name: str, _: Words) -> Table:
             s.p90_abs_log_error,
             s.median_log_bias,
         )
-        table.add_row(Text(f"  {label}"), str(s.scored), *(_figure(x) for x in figures))
+        cells = (str(s.scored), *map(_figure, figures), _percent(s.interval_coverage))
+        table.add_row(Text(f"  {label}"), *cells)
     return table
 
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
 
 
 def _share(part: int, whole: int) -> str:
