@@ -129,7 +129,7 @@ def _workload(scenario: Scenario, w: Working) -> Workload:
     if not _says_lengths(section):
         preset = w.choice(
             "workload.preset",
-            DEFAULT_PRESET,
+            DEFAULT_PRESET if preset is None else preset,
             given=preset,
             why="no lengths were given; set --preset, --trace, or --isl and --osl",
         )
@@ -172,8 +172,9 @@ def _precision(
         "deployment.weights_dtype",
         weights.value,
         given=asked,
-        why=f"how {model.weights_dtype.value} checkpoints are served; "
-        "set --quantization",
+        why="the format the checkpoint is published in; set --quantization"
+        if weights is model.weights_dtype
+        else "the 16 bits in which engines serve this checkpoint; set --quantization",
         grade=Grade.CITED,
     )
     w.choice(
