@@ -48,11 +48,12 @@ def test_what_is_not_given_is_an_assumption_with_its_flag() -> None:
     r, w = resolved(model="meta-llama/Llama-3.1-8B-Instruct", requests_per_day=1000)
     assert r.accelerator.id == DEFAULT_ACCELERATOR
     assert not r.slo_given
-    for name, flag in {
+    flags = {
         "deployment.accelerator": "--accelerator",
         "workload.preset": "--preset",
         "deployment.kv_cache_dtype": "--kv-cache-dtype",
-    }.items():
+    }
+    for name, flag in flags.items():
         assert w.ledger[name].grade is Grade.ASSUMED
         assert flag in w.ledger[name].source
 

@@ -207,7 +207,7 @@ def _bought(m: Machines, server: Server, money: Exchange) -> OwnedMachines:
         if server.capex_usd is None:
             raise InvalidInput(
                 f"No price of a server with {m.accelerator_id} is known. "
-                "Give --server-price, or rent with --pricing on-demand."
+                "Give --server-price, or rent it with --gpu-hour-price."
             )
         price = w.estimate(name, server.capex_usd, "USD")
     servers = float(

@@ -282,10 +282,11 @@ def _write_fleet(section: DeploymentSection, plan: Plan, w: Working) -> None:
         "workload.requests_per_day / 86400 * workload.peak_hour_over_mean"
         " * workload.burst",
     )
+    if section.accelerators is not None:
+        w.given("deployment.accelerators", plan.accelerators, "1")
     if section.replicas is not None:
         w.given("deployment.replicas", plan.replicas, "1")
     elif section.accelerators is not None:
-        w.given("deployment.accelerators", plan.accelerators, "1")
         w.derive(
             "deployment.replicas",
             plan.replicas,
