@@ -30,6 +30,7 @@ def yuan(q: Quote) -> float:
 
 def test_the_articles_server_in_the_right_units() -> None:
     q = ask()
+    assert q.energy.kwh_per_day is not None
     assert q.energy.kwh_per_day == pytest.approx(386.64)
     assert yuan(q) == pytest.approx(251.316)
     assert q.energy.kwh_per_day * 1e3 * 30 == pytest.approx(11_599_200)  # its error
