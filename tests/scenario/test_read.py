@@ -72,6 +72,7 @@ def test_an_estimate_with_sections_beside_it_is_refused(tmp_path: Path) -> None:
     [
         ("model: {id: a}\nmodel: {id: b}\n", "model is given twice, again in line 2"),
         ("workload: {isl: 5, isl: 9}\n", "isl is given twice"),
+        ("? [a, b]\n: 1\n", "The key in line 1 is no text"),
         ("quote: 5\n", "quote in .* is 5; it must be a mapping"),
         ("replay: 5\n", "replay in .* is 5; it must be a mapping"),
         ("quote: {}\nqoute: {}\n", "qoute is not a key of .* Did you mean quote"),

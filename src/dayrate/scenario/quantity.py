@@ -37,7 +37,8 @@ _CURRENCY = re.compile(
     "|".join(re.escape(c) for c in sorted(CURRENCIES, key=len, reverse=True)),
     flags=re.IGNORECASE,
 )
-_POWER = re.compile(r"\*\s*\*|\^")
+#: Powers, which would be computed, and two numbers, which would be multiplied.
+_NO_AMOUNT = re.compile(r"\*\s*\*|\^|[0-9.]\s+[0-9.]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _in_unit(value: str, unit: str, what: str, *, given: str | None = None) -> f
     import pint  # noqa: PLC0415 - slow to load
 
     try:
-        if _POWER.search(value):  # 9**9**9 would be computed
+        if _NO_AMOUNT.search(value):
             raise ValueError(value)
         number: Any = _registry().Quantity(value.replace("%", " percent "))
         return float(number.to("" if unit == "1" else unit).magnitude)

@@ -97,13 +97,17 @@ class _OneOfEachKey(yaml.SafeLoader):
         """Build one mapping of the document."""
         seen: set[str] = set()
         for key, _value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise InvalidInput(
+                    f"The key in line {key.start_mark.line + 1} is no text. "
+                    "Keys are names, as in model."
+                )
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
                 raise InvalidInput(
                     f"{key.value} is given twice, again in line "
                     f"{key.start_mark.line + 1}. Keep one."
                 )
-            if isinstance(key.value, str):
-                seen.add(key.value)
+            seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
 

@@ -233,7 +233,7 @@ class DeploymentSection(Section):
     accelerator: str | None = Field(
         None, description="catalogue id or alias, as in h100-sxm-80gb"
     )
-    accelerators: Count | None = Field(
+    accelerators: Annotated[Count, In("1")] | None = Field(
         None, description="accelerators in all; chosen from the demand when absent"
     )
     replicas: Count | None = Field(
