@@ -10,15 +10,17 @@ from os import PathLike, fspath
 from typing import Any
 
 from dayrate.catalog.price import Pricing
-from dayrate.compose.bill import Machines, machines_cost, pricing_of, write_total
-from dayrate.compose.deploy import deploy
+from dayrate.compose.bill import pricing_of, write_total
+from dayrate.compose.day import price_day
+from dayrate.compose.deploy import Plan, deploy
 from dayrate.compose.money import exchange, facility
 from dayrate.compose.parts import check_alone, parts_cost, parts_power_w
-from dayrate.compose.power import day_of_energy, serving_energy
+from dayrate.compose.power import day_of_energy
 from dayrate.compose.published import check_flags, published_quote
 from dayrate.compose.remarks import remarks
 from dayrate.compose.resolve import resolve
 from dayrate.compose.speed import deployment_of, serving_at_peak
+from dayrate.compose.spread import intervals_of
 from dayrate.compose.unit import unit_bill
 from dayrate.scenario.answer import Quote
 from dayrate.scenario.flags import nested, overlaid
@@ -103,27 +105,26 @@ def _serving_quote(scenario: Scenario) -> Quote:
     pricing = pricing_of(scenario.economics, r.accelerator.id, w)
     plan = deploy(scenario, r, w)
     serving, point = serving_at_peak(scenario, r, plan, w)
-    money = exchange(scenario.economics, w)
-    site = facility(money, pricing, w)
-    energy = serving_energy(r, plan, site, w)
-    machines = Machines(
-        r.accelerator.id,
-        plan.accelerators,
-        plan.accelerator_hours,
-        r.server,
-        energy.kwh_per_day,
-    )
-    cost, left_out = machines_cost(machines, pricing, money, site)
-    write_total(cost, w)
-    bill = unit_bill(cost, r, plan, point, money)
+    before = w.ledger
+    day = price_day(scenario.economics, r, plan, pricing, w)
+    write_total(day.cost, w)
+    bill = unit_bill(day.cost, r, plan, point, day.money)
+
+    def total_usd(other: Plan) -> float:
+        aside = Working(before)
+        priced = price_day(scenario.economics, r, other, pricing, aside)
+        return float(priced.cost.total_usd)
+
+    intervals = intervals_of(r, plan, serving, total_usd=total_usd, w=w)
     return Quote(
         scenario=scenario,
         deployment=deployment_of(r, plan, pricing),
         serving=serving,
-        energy=energy,
+        energy=day.energy,
         bill=bill,
         ledger=w.ledger,
-        omissions=(*left_out, *_NOT_MODELLED),
+        intervals=intervals,
+        omissions=(*day.left_out, *_NOT_MODELLED),
         notes=(
             *remarks(scenario.economics, pricing, r.accelerator.id, plan.utilisation),
             *r.workload.notes,

@@ -65,6 +65,7 @@ class Plan:
     accelerators: float  # at the busiest hour
     demand: Demand
     slo: Slo
+    size_given: bool
 
     @property
     def accelerators_per_replica(self) -> int:
@@ -121,7 +122,8 @@ def deploy(scenario: Scenario, r: Resolved, w: Working) -> Plan:
     n = float(parallelism.accelerators)
     held = section.accelerators
     accelerators = float(fleet.replicas.max()) * n if held is None else float(held)
-    plan = Plan(replica, chosen, fleet, accelerators, demand, slo)
+    given = held is not None or section.replicas is not None
+    plan = Plan(replica, chosen, fleet, accelerators, demand, slo, given)
     _write(section, r, plan, w)
     return plan
 

@@ -17,6 +17,7 @@ from dayrate.scenario.result import Bill, Deployment
 __all__ = ["render_text", "write_quote"]
 
 _BAR_CELLS = 28
+_LEVEL = 80  # of the intervals that are shown; JSON has the others. [%]
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _UNKNOWN_ROWS = 2  # more are listed in one row
 
@@ -94,6 +95,13 @@ def _units(canvas: Canvas, quote: Quote, *, used: bool) -> None:
         ),
         (_("per million output tokens"), bill.usd_per_million_output_tokens),
     )
+    interval = quote.intervals.get("total_usd_per_day")
+    if interval is not None:
+        low, high = (end * factor for end in interval.bounds[_LEVEL])
+        text = _("{level} %: {low} to {high}, by how fast the machines are").format(
+            level=_LEVEL, low=_money(canvas, bill, low), high=_money(canvas, bill, high)
+        )
+        canvas.paragraph(text, style="dim")
     canvas.write()
     canvas.rows(
         (name, _money(canvas, bill, None if usd is None else usd * factor))
@@ -185,7 +193,11 @@ def _deployment(canvas: Canvas, quote: Quote) -> None:
         )
     rows = [
         (_("model"), d.model, ""),
-        (_("accelerators"), machines, servers),
+        (
+            _("accelerators"),
+            machines,
+            _joined(_within(canvas, quote, "accelerators"), servers),
+        ),
         (_("replicas at the busiest hour"), _figure(d.replicas), replica),
         (_("spread of one replica"), _spread(d), ""),
         (_("number formats"), formats, ""),
@@ -241,8 +253,22 @@ def _serving(canvas: Canvas, quote: Quote) -> None:
     binding = None if s.binding is None else _(BINDINGS.get(s.binding, s.binding))
     cached = _figure(s.cached_input_tokens_per_day)
     rows = [
-        (ttft, _ms(s.ttft_ms), _target(canvas, quote, "ttft_ms", s.ttft_ms)),
-        (tpot, _ms(s.tpot_ms), _target(canvas, quote, "tpot_ms", s.tpot_ms)),
+        (
+            ttft,
+            _ms(s.ttft_ms),
+            _joined(
+                _within(canvas, quote, "ttft_ms"),
+                _target(canvas, quote, "ttft_ms", s.ttft_ms),
+            ),
+        ),
+        (
+            tpot,
+            _ms(s.tpot_ms),
+            _joined(
+                _within(canvas, quote, "tpot_ms"),
+                _target(canvas, quote, "tpot_ms", s.tpot_ms),
+            ),
+        ),
         (_("requests per day"), _figure(s.requests_per_day), ""),
         (
             _("input tokens per day"),
@@ -254,13 +280,16 @@ def _serving(canvas: Canvas, quote: Quote) -> None:
         (
             _("one replica carries, per second"),
             _figure(s.capacity_requests_per_s),
-            _("limited by {what}").format(what=binding) if binding else "",
+            _joined(
+                _within(canvas, quote, "capacity_requests_per_s"),
+                _("limited by {what}").format(what=binding) if binding else "",
+            ),
         ),
         (_("sequences decoding together"), _figure(s.batch), ""),
         (
             _("tokens per second and accelerator"),
             _figure(s.tokens_per_s_per_accelerator),
-            "",
+            _within(canvas, quote, "tokens_per_s_per_accelerator"),
         ),
         (
             _("utilisation, mean over the day"),
@@ -269,6 +298,20 @@ def _serving(canvas: Canvas, quote: Quote) -> None:
         ),
     ]
     _section(canvas, _("Serving"), rows)
+
+
+def _joined(*remarks: str) -> str:
+    return " · ".join(filter(None, remarks))
+
+
+def _within(canvas: Canvas, quote: Quote, name: str) -> str:
+    """Write the interval of a figure, where it has one."""
+    interval = quote.intervals.get(name)
+    if interval is None:
+        return ""
+    low, high = (figure(end) for end in interval.bounds[_LEVEL])
+    text = canvas.page.words("{level} %: {low} to {high}")
+    return text.format(level=_LEVEL, low=low, high=high)
 
 
 def _target(canvas: Canvas, quote: Quote, key: str, ms: float | None) -> str:

@@ -8,7 +8,14 @@ from typing import Any
 
 from dayrate.errors import MissingExtra
 from dayrate.evidence import Grade, Ledger, Line, format_value
-from dayrate.scenario.result import Bill, ClaimCheck, Deployment, Energy, Serving
+from dayrate.scenario.result import (
+    Bill,
+    ClaimCheck,
+    Deployment,
+    Energy,
+    Interval,
+    Serving,
+)
 from dayrate.scenario.schema import Scenario
 
 __all__ = ["Quote", "explain"]
@@ -35,6 +42,7 @@ class Quote:
     published: tuple[ClaimCheck, ...] = ()
     verdict: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by language
     engine: "Quote | None" = None
+    intervals: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
 
     @property
     def assumptions(self) -> tuple[Line, ...]:
@@ -69,6 +77,7 @@ class Quote:
                     if f.name != "cost"
                 },
             },
+            "intervals": {k: v.to_dict() for k, v in self.intervals.items()},
             "evidence": [_evidence(line, self.ledger) for line in self.ledger],
             "omissions": list(self.omissions),
             "notes": list(self.notes),

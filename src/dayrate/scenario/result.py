@@ -3,11 +3,13 @@
 A field that is ``None`` is unknown for this scenario: it is never guessed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dayrate.cost.breakdown import Cost
 
-__all__ = ["Bill", "ClaimCheck", "Deployment", "Energy", "Serving"]
+__all__ = ["Bill", "ClaimCheck", "Deployment", "Energy", "Interval", "Serving"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +119,28 @@ class ClaimCheck:
     def holds(self) -> bool:
         """Whether the computed figure is within ``rtol`` of the published one."""
         return abs(self.ratio - 1) <= self.rtol
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where the truth lies, by level in per cent, and what that rests on.
+
+    ``regime`` names the measured figures whose ``n`` errors were used; ``outside`` says
+    how the question leaves the data, for which the bounds were ``widened_by`` a factor.
+    """
+
+    bounds: Mapping[int, tuple[float, float]]
+    regime: str
+    n: int
+    widened_by: float = 1.0
+    outside: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the bounds under their levels, and the rest under its names."""
+        return {
+            **{str(level): list(ends) for level, ends in self.bounds.items()},
+            "regime": self.regime,
+            "n": self.n,
+            "widened_by": self.widened_by,
+            "outside": list(self.outside),
+        }

@@ -15,8 +15,8 @@ __all__ = ["Working"]
 class Working:
     """A ledger under construction; private to one quote."""
 
-    def __init__(self) -> None:
-        self.ledger = Ledger()
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self.ledger = ledger or Ledger()
 
     def given(self, name: str, value: float, unit: str) -> float:
         """Record a number that the user stated."""
