@@ -118,16 +118,14 @@ def _bracket(
 
 
 def _errors_of(spread: Spread) -> str:
-    found = (
-        f"errors of {spread.n} published measurements ({spread.regime}): "
-        f"{load_intervals().source}"
-    )
-    if spread.outside:
-        found += (
-            f"; widened {spread.widened_by:.2f} times, outside the data: "
-            f"{', '.join(spread.outside)}"
+    n, regime, source = spread.n, spread.regime, load_intervals().source
+    factor, kinds = f"{spread.widened_by:.2f}", ", ".join(spread.outside)
+    if kinds:
+        return (
+            f"errors of {n} published measurements ({regime}): {source}; widened "
+            f"{factor} times, outside the data: {kinds}"
         )
-    return found
+    return f"errors of {n} published measurements ({regime}): {source}"
 
 
 def _write(name: str, interval: Interval, unit: str, source: str, w: Working) -> None:

@@ -59,7 +59,7 @@ def _summary(result: Backtest, _: Words) -> list[tuple[str, str]]:
         (_("median |ln error|"), _figure(total.median_abs_log_error)),
         (_("90th percentile"), _figure(total.p90_abs_log_error)),
         (_("median bias"), _figure(total.median_log_bias)),
-        (_("within their 80 % interval"), _percent(total.interval_coverage)),
+        (_("inside their interval of 80 %"), _percent(total.interval_coverage)),
     ]
     if result.unknown_columns:
         names = ", ".join(result.unknown_columns)

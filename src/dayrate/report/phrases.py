@@ -64,6 +64,12 @@ PHRASES = (
         "older, or from dearer sellers; ask for an offer and give it with "
         "--gpu-hour-price"
     ),
+    mark(
+        "errors of {n} published measurements ({regime}): {source}; widened {factor} "
+        "times, outside the data: {kinds}"
+    ),
+    mark("errors of {n} published measurements ({regime}): {source}"),
+    mark("the fleet sized at either end of the interval of a replica's capacity"),
     mark("from its config and the split"),
     mark("from its config and the lengths"),
     mark("activations, logits, runtime"),

@@ -306,12 +306,12 @@ def _joined(*remarks: str) -> str:
 
 def _within(canvas: Canvas, quote: Quote, name: str) -> str:
     """Write the interval of a figure, where it has one."""
+    _ = canvas.page.words
     interval = quote.intervals.get(name)
     if interval is None:
         return ""
     low, high = (figure(end) for end in interval.bounds[_LEVEL])
-    text = canvas.page.words("{level} %: {low} to {high}")
-    return text.format(level=_LEVEL, low=low, high=high)
+    return _("{level} %: {low} to {high}").format(level=_LEVEL, low=low, high=high)
 
 
 def _target(canvas: Canvas, quote: Quote, key: str, ms: float | None) -> str:

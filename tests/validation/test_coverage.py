@@ -1,0 +1,77 @@
+"""Shipped intervals against measurements, and the tables they come from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dayrate.perf.interval import load_intervals
+from dayrate.validation.calibration import Shipped
+from dayrate.validation.coverage import inside, regime_names, situation_of
+from dayrate.validation.examples import row, table
+from dayrate.validation.intervals import estimate, held_out
+from dayrate.validation.predict import predictions
+from dayrate.validation.published import published_table
+from dayrate.validation.score import backtest
+from dayrate.validation.table import read_table
+
+
+def test_a_measurement_is_inside_exactly_between_the_bounds() -> None:
+    rows = [row()] * 2
+    low, high = load_intervals().spread("output_tokens_per_s", "queued").factors[80]
+    edges = -np.log([low, high])  # errors of measurements at the ends
+    assert inside(rows, edges * 0.999, 80).all()
+    assert not inside(rows, edges * 1.001 + [0.001, -0.001], 80).any()
+
+
+def test_unmeasured_rows_get_more_room() -> None:
+    near, far = row(), row(engine="an engine of my own", isl="100000")
+    assert near.configuration is not None
+    assert far.configuration is not None
+    assert situation_of(far.configuration).engine == "an engine of my own"
+    errors = np.linspace(-3, 3, 601)
+    room = [inside([r] * 601, errors, 80).sum() for r in (near, far)]
+    assert room[1] >= room[0]
+
+
+def test_regimes_of_rows() -> None:
+    closed = {"scenario": "online", "request_rate": "closed-loop"}
+    closed |= {"concurrency_or_batch": "8", "metric": "tpot_ms"}
+    rows = table({}, closed).rows
+    assert regime_names(rows) == [("throughput", "queued"), ("tpot", "closed_loop")]
+
+
+def test_estimates_have_every_part() -> None:
+    found = estimate(published_table(), names=["published.csv"])
+    kinds = [r["kind"] for r in found]
+    assert (kinds.count("seen"), kinds.count("widening")) == (1, 6)
+    everything = next(r for r in found if r["id"] == "all")
+    assert everything["rows"] == len(published_table().rows)
+    low, high = everything["quantiles"][80]
+    assert low < everything["median"] < high
+    assert 0.7 < everything["coverage"][80] < 0.9
+
+
+def test_held_out_rows_are_never_fitted() -> None:
+    rows = table(*[{"gpu": g, "row_id": g} for g in ("L40S", "H100", "A100")]).rows
+    told: list[set[str]] = []
+
+    def fit(kept: object) -> Shipped:
+        told.append({r.keys["gpu"] for r in kept})  # type: ignore[attr-defined]
+        return Shipped()
+
+    kept, errors = held_out(rows, ["a", "b", ""], fit)
+    assert [r.keys["gpu"] for r in kept] == ["L40S", "H100"]
+    assert told == [{"H100", "A100"}, {"L40S", "A100"}]
+    direct, _ = predictions(rows[:2], Shipped())
+    assert errors == pytest.approx(direct.log_error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["inference.csv", "serving_closed_loop.csv"])
+def test_intervals_of_80_percent_hold_it(shared_data: Path, name: str) -> None:
+    """Rows of systems that neither fit nor quantiles have seen."""
+    found = backtest(
+        read_table(shared_data / "measurements" / name), Shipped(), folds=5
+    )
+    assert found.total.interval_coverage == pytest.approx(0.80, abs=0.05)
