@@ -167,7 +167,7 @@ def load_efficiency(accelerator_id: str, generation: str) -> Efficiency:
     .. [1] ``data/calibration/first.yaml``, each row with its source.
     """
     chosen: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
-    for row in rows("calibration"):
+    for row in _kernel_rows():
         level = _level(row, accelerator_id, generation)
         key = (row["operation"], row.get("dtype", "bf16"))
         if level and (key not in chosen or _closer(level, chosen[key][0])):
@@ -190,6 +190,11 @@ def load_efficiency(accelerator_id: str, generation: str) -> Efficiency:
 
 
 _HOST = ("step", "layer", "sequence")
+
+
+def _kernel_rows() -> list[Mapping[str, Any]]:
+    """Leave out the factors that `dayrate.perf.tuning` reads."""
+    return [r for r in rows("calibration") if "operation" in r]
 
 
 def _drop_looser(

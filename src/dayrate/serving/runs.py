@@ -272,7 +272,7 @@ def open_loop(
     .. [1] J. D. C. Little, "A Proof for the Queuing Formula L = lambda W",
        Operations Research 9(3), 1961.
     """
-    full = mean_cycle(replica, traffic, slots / traffic.output_tokens)
+    full = mean_cycle(replica, traffic, _most_starts(replica, traffic, slots))
     most = full.requests_per_s
     calm_rate = np.minimum(rate, _STABLE_LOAD * most)
     calm = operating_point(replica, traffic, calm_rate)

@@ -1,21 +1,31 @@
 """What a prediction may be told beyond the data sheet: the seam for fitting.
 
-`predictions` takes any `Calibration`. A fit supplies its own, for instance one whose
-coefficients depend on engine and version, and never touches how rows are predicted.
+`predictions` takes any `Calibration`; a fit asks for the same rows under many sets of
+factors and never touches how rows are predicted.
 """
 
 import functools
-import re
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from dayrate import catalog
 from dayrate.catalog import accelerator
-from dayrate.catalog.store import rows
+from dayrate.catalog.model import Moe
 from dayrate.energy.power import ActivityPower
 from dayrate.perf.efficiency import Efficiency, load_efficiency
+from dayrate.perf.tuning import (
+    BASES,
+    Factors,
+    Setting,
+    engine_row,
+    factors_of,
+    fitted_factors,
+    halved_peak,
+    tuned_efficiency,
+)
 from dayrate.validation.configuration import Configuration
 
-__all__ = ["Calibration", "EngineLimits", "Shipped", "engine_limits"]
+__all__ = ["Calibration", "EngineLimits", "Shipped", "Tuned", "engine_limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +58,72 @@ class Calibration(Protocol):
         """Shares of rated power by activity."""
 
 
-class Shipped:
-    """The calibration that ships with the package."""
+class Tuned:
+    """Kernel timings under factors, whoever fitted them."""
+
+    def __init__(self, factors: Factors) -> None:
+        """Remember what was computed for a setting: rows share few."""
+        self.factors = factors
+        self._efficiencies: dict[Setting, Efficiency] = {}
+        self._products: dict[Setting, dict[str, float]] = {}
 
     def efficiency(self, configuration: Configuration) -> Efficiency:
         """Of the accelerator, its generation, or the default."""
-        device = accelerator(configuration.accelerator_id)
-        return load_efficiency(device.id, device.generation)
+        s = setting_of(configuration)
+        if s not in self._efficiencies:
+            kernels = load_efficiency(s.accelerator_id, s.generation)
+            self._efficiencies[s] = tuned_efficiency(kernels, self._factors(s))
+        return self._efficiencies[s]
 
     def limits(self, configuration: Configuration) -> EngineLimits:
         """Of the engine and its version."""
-        return engine_limits(configuration.engine, configuration.engine_version)
+        factor = self._factors(setting_of(configuration))
+        return engine_limits(
+            configuration.engine,
+            configuration.engine_version,
+            BASES["request"] * factor["request"],
+        )
 
     def power(self, configuration: Configuration) -> ActivityPower:
-        """One law for all."""
-        return ActivityPower()
+        """Shares of rated power."""
+        factor, usual = self._factors(setting_of(configuration)), ActivityPower()
+        return ActivityPower(
+            idle_frac=usual.idle_frac * factor["idle_power"],
+            compute_frac=usual.compute_frac * factor["compute_power"],
+            memory_frac=usual.memory_frac * factor["memory_power"],
+        )
+
+    def _factors(self, s: Setting) -> dict[str, float]:
+        if s not in self._products:
+            self._products[s] = factors_of(s, self.factors)
+        return self._products[s]
+
+
+class Shipped(Tuned):
+    """The calibration that ships with the package."""
+
+    def __init__(self) -> None:
+        """Take the factors of the data files."""
+        super().__init__(fitted_factors())
 
 
 @functools.cache
-def engine_limits(engine: str, version: str) -> EngineLimits:
+def setting_of(c: Configuration) -> Setting:
+    """Read from a configuration what decides the factors."""
+    device, model = accelerator(c.accelerator_id), catalog.model(c.model)
+    return Setting(
+        accelerator_id=device.id,
+        generation=device.generation,
+        vendor=device.vendor,
+        engine=engine_row(c.engine, c.engine_version)["id"],
+        weights=c.weights or model.weights_dtype,
+        experts=any(isinstance(b.mlp, Moe) for b in model.blocks),
+        halved=halved_peak(device),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def engine_limits(engine: str, version: str, request_s: float = 0.0) -> EngineLimits:
     """Limits of an engine as benchmarks run it.
 
     >>> engine_limits("vLLM", "0.5.4").chunked_prefill
@@ -74,7 +131,7 @@ def engine_limits(engine: str, version: str) -> EngineLimits:
     >>> engine_limits("vLLM", "0.11.1").chunked_prefill
     True
     """
-    row = next(r for r in rows("engines") if _fits(r, engine, version))
+    row = engine_row(engine, version)
     return EngineLimits(
         max_num_seqs=float(row["max_num_seqs"]),
         max_num_batched_tokens=float(row["max_num_batched_tokens"]),
@@ -82,19 +139,5 @@ def engine_limits(engine: str, version: str) -> EngineLimits:
         gpu_memory_utilization=float(row["gpu_memory_utilization"]),
         reserves_output=row["reserves_output"],
         submitted_tokens=float(row.get("submitted_tokens", "inf")),
+        request_s=request_s,
     )
-
-
-def _fits(row: Any, engine: str, version: str) -> bool:
-    if not engine.lower().startswith(row["match"]):
-        return False
-    return "before" not in row or _number(version) < tuple(row["before"])
-
-
-def _number(version: str) -> tuple[int, int]:
-    """First two numbers of a version; a year stands for the releases of 2023 and 24."""
-    found = re.match(r"(\d+)\.(\d+)", version)
-    if found:
-        return int(found.group(1)), int(found.group(2))
-    old = re.match(r"202[0-4]", version)
-    return (0, 0) if old else (10**6, 0)

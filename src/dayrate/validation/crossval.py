@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dayrate.validation.calibration import Shipped
+from dayrate.validation.calibration import Tuned
+from dayrate.validation.fit import fit, linearise
 from dayrate.validation.predict import predictions
+from dayrate.validation.priors import PRIORS
 from dayrate.validation.table import Measurement, Table
 
 __all__ = ["FOLDS", "OutOfFold", "cross_validated", "fold_of"]
@@ -57,18 +59,24 @@ def cross_validated(table: Table, folds: int = FOLDS, *, tier: str = "A") -> Out
         Rows in the order of the table.
     """
     eligible = [r for r in table.rows if r.tier == tier]
-    calibration = Shipped()
-    found, failed = predictions(eligible, calibration)
-    levels = tuple(
-        calibration.efficiency(r.configuration).level if r.configuration else ""
-        for r in found.rows
-    )
+    known, failed = predictions(eligible, Tuned({}))
+    start = linearise(known.rows, {})
+    fold = fold_of(start.rows, folds)
+    predicted = np.zeros(len(fold))
+    level = np.empty(len(fold), dtype=object)
+    for k in range(folds):
+        unseen = fold == k
+        if unseen.any():
+            fitted = Tuned(fit(start.part(~unseen), PRIORS).factors)
+            held = start.part(unseen).rows
+            predicted[unseen] = predictions(held, fitted)[0].predicted
+            level[unseen] = [_level(r, fitted) for r in held]
     return OutOfFold(
-        rows=found.rows,
-        predicted=found.predicted,
-        measured=found.measured,
-        fold=fold_of(found.rows, folds),
-        level=levels,
+        rows=start.rows,
+        predicted=predicted,
+        measured=known.measured,
+        fold=fold,
+        level=tuple(level),
         failed=tuple(failed),
     )
 
@@ -77,3 +85,7 @@ def fold_of(rows: Sequence[Measurement], folds: int) -> npt.NDArray[np.int64]:
     """Deal whole (architecture, GPU) pairs to folds, by name, the same everywhere."""
     pairs = [" on ".join(r.keys[c] for c in _PAIR) for r in rows]
     return np.array([zlib.crc32(p.encode()) % folds for p in pairs], dtype=np.int64)
+
+
+def _level(row: Measurement, fitted: Tuned) -> str:
+    return fitted.efficiency(row.configuration).level if row.configuration else ""

@@ -168,10 +168,13 @@ def _fewest(
 def _machines(
     members: Sequence[Configuration], precision: Precision, power: ActivityPower
 ) -> Machine:
-    """Stack the machines; a power cap slows arithmetic to what it leaves room for."""
+    """Stack the machines; a power cap slows arithmetic to what it leaves room for.
+
+    Voltage falls with the clock, so power falls as its cube.
+    """
     machine = stack_machines([_machine(c.accelerator_id, precision) for c in members])
     room = _floats([c.power_cap_frac for c in members]) - power.idle_frac
-    pace = np.minimum(room / power.compute_frac, 1.0)
+    pace = np.minimum(room / power.compute_frac, 1.0) ** (1.0 / 3.0)
     return dataclasses.replace(
         machine,
         matmul_flop_per_s=machine.matmul_flop_per_s * pace,

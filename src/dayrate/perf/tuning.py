@@ -1,0 +1,213 @@
+"""From kernels to servers: factors by which measured systems are slower or faster.
+
+Kernel timings say what hardware can do. What an engine makes of it is fitted to
+published measurements as a few factors on times, each of a *quantity* (arithmetic,
+memory traffic, ...) and a *scope* (all systems, a generation, an engine, ...). The
+factors of all scopes that a setting belongs to multiply. A scope without a factor
+changes nothing, so an unseen system gets what its wider scopes say.
+"""
+
+import dataclasses
+import functools
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from dayrate.catalog.hardware import Accelerator
+from dayrate.catalog.store import rows
+from dayrate.perf.efficiency import Coefficients, Efficiency, HostOverhead, LinkLaw
+from dayrate.perf.operators import OpKind
+from dayrate.units import DType, Num
+
+__all__ = [
+    "BASES",
+    "QUANTITIES",
+    "Factors",
+    "Setting",
+    "engine_row",
+    "factors_of",
+    "fitted_factors",
+    "halved_peak",
+    "tuned_efficiency",
+]
+
+#: What a factor multiplies: always a time or a power, so above 1 is slower or hotter.
+QUANTITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "compute": "time of arithmetic: matrix products and attention over prompts",
+        "memory": "time of reading weights and activations",
+        "cache": "time of attention over the cache while decoding",
+        "collective": "time of transfers between accelerators",
+        "step": "time of the engine per step",
+        "layer": "time of the engine and of kernel launches per layer",
+        "sequence": "time of the engine per sequence and step",
+        "prefill_layer": "time per layer of steps with prefill, outside graphs",
+        "request": "time per request outside the model: tokenizer, network, queue",
+        "idle_power": "power with nothing to do",
+        "compute_power": "further power while arithmetic is the bound",
+        "memory_power": "further power while memory traffic is the bound",
+    }
+)
+#: Quantities without a value in the kernel tables: what a factor of 1 stands for. [s]
+BASES: Mapping[str, float] = MappingProxyType(
+    {"prefill_layer": 20e-6, "request": 10e-3}
+)
+#: (quantity, scope) -> factor on the time.
+Factors = Mapping[tuple[str, str], float]
+_HALVED_RATIO = 3.0
+_UNPACKED = frozenset({DType.INT4, DType.MXFP4, DType.Q4_K_M, DType.Q8_0})
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What decides which factors apply.
+
+    ``engine`` is the id of a row of the engines' data: a family and an era.
+    ``halved`` marks devices that sum products in 32 bits at half the rate, which
+    their 16-bit peak states: engines that sum in 16 bits get more of it.
+    """
+
+    accelerator_id: str
+    generation: str
+    vendor: str
+    engine: str
+    weights: DType
+    experts: bool
+    halved: bool = False
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """From the widest to the narrowest."""
+        return _scopes(self)
+
+
+@functools.cache
+def _scopes(s: Setting) -> tuple[str, ...]:
+    family = re.split(r"[-@]\d", s.engine)[0]
+    traits = [f"weights:{'unpacked' if s.weights in _UNPACKED else s.weights.value}"]
+    if s.experts:
+        traits.append("experts")
+    if s.halved:
+        traits.append(f"engine:{s.engine} on halved peak")
+    return (
+        "all",
+        f"vendor:{s.vendor}",
+        f"generation:{s.generation}",
+        f"accelerator:{s.accelerator_id}",
+        f"family:{family}",
+        f"engine:{s.engine}",
+        f"engine:{s.engine} on {s.vendor}",
+        f"engine:{s.engine} on {s.generation}",
+        *traits,
+    )
+
+
+def halved_peak(device: Accelerator) -> bool:
+    """Say whether the 16-bit peak is that of sums in 32 bits at half the rate.
+
+    Elsewhere INT8 runs at twice the 16-bit rate, on such devices at four times.
+    """
+    peaks = device.peak_flop_per_s
+    half, byte = (peaks.get(d, 0.0) for d in (DType.BF16, DType.INT8))
+    return half > 0.0 and byte > _HALVED_RATIO * half
+
+
+def factors_of(setting: Setting, factors: Factors) -> dict[str, float]:
+    """Multiply the factors of all scopes of a setting, for each quantity."""
+    return {
+        q: math.prod(factors.get((q, s), 1.0) for s in setting.scopes)
+        for q in QUANTITIES
+    }
+
+
+@functools.cache
+def fitted_factors() -> Factors:
+    """Read the shipped factors."""
+    return {
+        (r["quantity"], r["scope"]): r["factor"]
+        for r in rows("calibration")
+        if "quantity" in r
+    }
+
+
+def tuned_efficiency(kernels: Efficiency, factor: Mapping[str, float]) -> Efficiency:
+    """Apply factors on times to what kernels reach; no share of a peak exceeds 1."""
+    host = kernels.host
+    layer = factor["layer"]
+    return Efficiency(
+        kernels={
+            key: _kernel(c, *_kind_factors(key[0], factor), layer)
+            for key, c in kernels.kernels.items()
+        },
+        link=_Slower(kernels.link, factor["collective"]),
+        host=HostOverhead(
+            step_s=host.step_s * factor["step"],
+            layer_s=host.layer_s * layer,
+            sequence_s=host.sequence_s * factor["sequence"],
+            prefill_layer_s=BASES["prefill_layer"] * factor["prefill_layer"],
+        ),
+        reserve_bytes=kernels.reserve_bytes,
+        level=kernels.level,
+    )
+
+
+def _kind_factors(kind: OpKind, factor: Mapping[str, float]) -> tuple[float, float]:
+    """Factors on the arithmetic and on the traffic of one kind of kernel."""
+    if kind is OpKind.ATTENTION_DECODE:
+        return factor["cache"], factor["cache"]
+    return factor["compute"], factor["memory"]
+
+
+def _kernel(
+    c: Coefficients, compute: float, memory: float, fixed: float
+) -> Coefficients:
+    return dataclasses.replace(
+        c,
+        flop_frac=np.minimum(c.flop_frac / compute, 1.0),
+        byte_frac=np.minimum(c.byte_frac / memory, 1.0),
+        fixed_s=c.fixed_s * fixed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Slower:
+    """A link whose transfers take so many times longer."""
+
+    link: LinkLaw
+    factor: float
+
+    def at(self, ranks: Num) -> tuple[Num, Num]:
+        byte_frac, fixed = self.link.at(ranks)
+        return np.minimum(byte_frac / self.factor, 1.0), fixed * self.factor
+
+
+@functools.cache
+def engine_row(engine: str, version: str) -> Mapping[str, Any]:
+    """Find the row of an engine's family and era."""
+    return next(r for r in _engines() if _fits(r, engine, version))
+
+
+def _engines() -> Iterable[Mapping[str, Any]]:
+    return rows("engines")
+
+
+def _fits(row: Mapping[str, Any], engine: str, version: str) -> bool:
+    if not engine.lower().startswith(row["match"]):
+        return False
+    if not version.startswith(row.get("version", "")):
+        return False
+    return "before" not in row or _number(version) < tuple(row["before"])
+
+
+def _number(version: str) -> tuple[int, int]:
+    """First two numbers of a version; a year stands for the releases of 2023 and 24."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found:
+        return int(found.group(1)), int(found.group(2))
+    old = re.match(r"202[0-4]", version)
+    return (0, 0) if old else (10**6, 0)

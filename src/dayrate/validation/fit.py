@@ -1,0 +1,196 @@
+"""Fit factors on times to measurements: robust ridge regression in logs.
+
+A row's log error changes with the log of a quantity's factor by a *sensitivity* between
+0 and 1 in size: the share of its time that the quantity takes. All factors of a
+quantity share it, so a pass over the table per quantity gives the whole Jacobian,
+however many scopes there are.
+"""
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dayrate.errors import InvalidInput
+from dayrate.perf.tuning import QUANTITIES, Factors
+from dayrate.validation.calibration import Tuned, setting_of
+from dayrate.validation.predict import predictions
+from dayrate.validation.table import Measurement
+
+__all__ = ["Fit", "Linear", "Priors", "fit", "linearise", "row_weights"]
+
+Floats = npt.NDArray[np.float64]
+Key = tuple[str, str]
+_NUDGE = 0.05  # of a log factor, for the sensitivities
+_LARGEST_STEP = 1.0  # of a log factor in one round
+_POWER_METRICS = frozenset({"avg_power_w", "energy_per_output_token_j"})
+
+
+@dataclass(frozen=True, slots=True)
+class Priors:
+    """How far a factor may be expected from 1: standard deviations of its log.
+
+    ``by_scope`` holds them by kind of scope; ``only`` the quantities that a kind of
+    scope may change (all, if absent). ``noise`` is the scale of errors, beyond which
+    they count less; ``balance`` the power of a group's size by which its rows weigh
+    less: 1 makes groups count alike, 0 rows.
+    """
+
+    by_scope: Mapping[str, float]
+    only: Mapping[str, frozenset[str]]
+    wider: Mapping[str, float]
+    noise: float = 0.15
+    balance: float = 0.7
+    tail: float = 4.0
+    rounds: int = 4
+
+    def sd(self, quantity: str, scope: str) -> float:
+        """Standard deviation of a log factor, 0 where there is none. [1]"""
+        kind = scope_kind(scope)
+        allowed = self.only.get(kind)
+        if allowed is not None and quantity not in allowed:
+            return 0.0
+        return self.by_scope.get(kind, 0.0) * self.wider.get(quantity, 1.0)
+
+
+def scope_kind(scope: str) -> str:
+    """Name the kind of a scope: "engine:vllm on amd" is "engine on"."""
+    kind = scope.split(":")[0]
+    return f"{kind} on" if " on " in scope else kind
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Factors, with what is known about each."""
+
+    factors: Factors
+    log_sd: Mapping[Key, float]
+    rows: Mapping[Key, int]
+    groups: Mapping[Key, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Log errors at some factors, and their sensitivity to each quantity."""
+
+    rows: tuple[Measurement, ...]
+    log_error: Floats
+    sensitivity: Floats  # rows x quantities
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> "Linear":
+        """Keep some rows."""
+        rows = tuple(r for r, keep in zip(self.rows, chosen, strict=True) if keep)
+        return Linear(rows, self.log_error[chosen], self.sensitivity[chosen])
+
+
+def fit(start: Linear, priors: Priors) -> Fit:
+    """Fit all factors that the priors allow.
+
+    ``start`` is `linearise` without factors. It knows of a row's measured value only
+    in that row, so fits of parts of a table can share it.
+    """
+    step = _solve(start, {}, priors)
+    found = linearise(start.rows, step.factors)
+    step = _solve(found, step.factors, priors)
+    for _ in range(2, priors.rounds):
+        # sensitivities vary slowly: those of the second round will do
+        here = _log_errors(found.rows, step.factors)
+        found = dataclasses.replace(found, log_error=here)
+        step = _solve(found, step.factors, priors)
+    return step
+
+
+def linearise(measurements: Sequence[Measurement], factors: Factors) -> Linear:
+    """Predict at some factors, and with each quantity a little slower.
+
+    Raises
+    ------
+    InvalidInput
+        A row cannot be predicted.
+    """
+    here = _log_errors(measurements, factors)
+    powers = [i for i, r in enumerate(measurements) if r.metric in _POWER_METRICS]
+    sensitivity = np.zeros((len(measurements), len(QUANTITIES)))
+    for j, quantity in enumerate(QUANTITIES):
+        key = (quantity, "all")
+        nudged = {**factors, key: factors.get(key, 1.0) * math.exp(_NUDGE)}
+        asked = powers if quantity.endswith("_power") else range(len(measurements))
+        moved = _log_errors([measurements[i] for i in asked], nudged)
+        sensitivity[asked, j] = (moved - here[asked]) / _NUDGE
+    return Linear(tuple(measurements), here, sensitivity)
+
+
+def _log_errors(measurements: Sequence[Measurement], factors: Factors) -> Floats:
+    found, failed = predictions(measurements, Tuned(factors))
+    if failed:
+        raise InvalidInput(
+            f"Row {failed[0][0].keys['row_id']} cannot be predicted "
+            f"({failed[0][1]}). Fit only rows that the shipped calibration predicts."
+        )
+    return found.log_error
+
+
+def row_weights(rows: Sequence[Measurement], balance: float) -> Floats:
+    """Weigh rows so that large groups count less than in proportion."""
+    groups = [_group(r) for r in rows]
+    sizes: dict[Hashable, int] = defaultdict(int)
+    for g in groups:
+        sizes[g] += 1
+    return np.array([sizes[g] ** -balance for g in groups])
+
+
+def _group(row: Measurement) -> Hashable:
+    late = row.metric == "ttft_ms"
+    return tuple(row.keys[c] for c in ("source", "arch", "gpu")), late
+
+
+def _solve(linear: Linear, factors: Factors, priors: Priors) -> Fit:
+    """One round: a robust ridge step from where the model was linearised."""
+    columns = _columns(linear.rows, priors)
+    keys = list(columns)
+    names = list(QUANTITIES)
+    design = np.zeros((len(linear.rows), len(keys)))
+    for j, (quantity, scope) in enumerate(keys):
+        where = columns[quantity, scope]
+        design[where, j] = linear.sensitivity[where, names.index(quantity)]
+    start = np.array([math.log(factors.get(k, 1.0)) for k in keys])
+    # the total log factor is what is shrunk, so the target is taken from zero
+    target = linear.log_error - design @ start
+    sd = np.array([priors.sd(*k) for k in keys])
+    weights = row_weights(linear.rows, priors.balance)
+    logs = start
+    for _ in range(25):
+        residual = target + design @ logs
+        robust = weights / np.sqrt(1.0 + (residual / priors.noise) ** 2)
+        scaled = design * (robust / priors.noise**2)[:, None]
+        # most scopes are like their parents, a few are far: a prior with wide tails
+        penalty = 1.0 / sd**2 / (1.0 + (logs / sd) ** 2 / priors.tail)
+        normal = scaled.T @ design + np.diag(penalty)
+        logs = np.linalg.solve(normal, -scaled.T @ target)
+    logs = start + np.clip(logs - start, -_LARGEST_STEP, _LARGEST_STEP)
+    spread = np.sqrt(np.diag(np.linalg.inv(normal)))
+    return Fit(
+        factors={k: math.exp(x) for k, x in zip(keys, logs, strict=True)},
+        log_sd=dict(zip(keys, spread.tolist(), strict=True)),
+        rows={k: len(columns[k]) for k in keys},
+        groups={k: len({_group(linear.rows[i]) for i in columns[k]}) for k in keys},
+    )
+
+
+def _columns(rows: Sequence[Measurement], priors: Priors) -> dict[Key, list[int]]:
+    """Rows that each factor touches."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        if row.configuration is not None:
+            for scope in setting_of(row.configuration).scopes:
+                members[scope].append(i)
+    return {
+        (q, s): where
+        for s, where in members.items()
+        for q in QUANTITIES
+        if priors.sd(q, s) > 0
+    }

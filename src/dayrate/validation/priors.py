@@ -1,0 +1,43 @@
+"""How far from their parents factors may be, by kind of scope: the fit's only choices."""
+
+from types import MappingProxyType
+
+from dayrate.validation.fit import Priors
+
+__all__ = ["PRIORS"]
+
+_DEVICE = frozenset({"compute", "memory", "cache", "collective"})
+_HOST = frozenset({"step", "layer", "sequence", "prefill_layer", "request"})
+_POWER = frozenset({"idle_power", "compute_power", "memory_power"})
+
+PRIORS = Priors(
+    by_scope=MappingProxyType(
+        {
+            "all": 0.5,
+            "vendor": 0.15,
+            "generation": 0.15,
+            "accelerator": 0.1,
+            "family": 0.2,
+            "engine": 0.3,
+            "engine on": 0.2,
+            "weights": 0.15,
+            "experts": 0.2,
+        }
+    ),
+    only=MappingProxyType(
+        {
+            "vendor": _DEVICE,
+            "generation": _DEVICE | _POWER,
+            "accelerator": frozenset({"compute", "memory"}),
+            "family": _DEVICE | _HOST,
+            "engine": _DEVICE | _HOST,
+            "engine on": _DEVICE | {"layer"},
+            "weights": frozenset({"compute", "memory", "layer"}),
+            "experts": frozenset({"compute", "memory", "layer", "collective"}),
+        }
+    ),
+    # what no kernel table says may be anything within reason
+    wider=MappingProxyType(
+        {"prefill_layer": 3.0, "request": 3.0, "sequence": 2.0, "step": 2.0}
+    ),
+)
