@@ -8,6 +8,7 @@ import pytest
 from dayrate.perf.interval import load_intervals
 from dayrate.validation.calibration import Shipped
 from dayrate.validation.coverage import inside, regime_names, situation_of
+from dayrate.validation.crossval import OutOfFold, fold_of
 from dayrate.validation.examples import row, table
 from dayrate.validation.intervals import estimate, held_out
 from dayrate.validation.predict import predictions
@@ -41,12 +42,26 @@ def test_regimes_of_rows() -> None:
     assert regime_names(rows) == [("throughput", "queued"), ("tpot", "closed_loop")]
 
 
+def predicted_as_shipped() -> OutOfFold:
+    rows = published_table().rows
+    found, _ = predictions(rows, Shipped())
+    return OutOfFold(
+        rows=found.rows,
+        predicted=found.predicted,
+        measured=found.measured,
+        fold=fold_of(found.rows, 5),
+        level=("accelerator",) * len(found.rows),
+        failed=(),
+    )
+
+
 def test_estimates_have_every_part() -> None:
-    found = estimate(published_table(), names=["published.csv"])
-    kinds = [r["kind"] for r in found]
+    found = predicted_as_shipped()
+    written = estimate(found, lambda _: Shipped(), names=["published.csv"])
+    kinds = [r["kind"] for r in written]
     assert (kinds.count("seen"), kinds.count("widening")) == (1, 6)
-    everything = next(r for r in found if r["id"] == "all")
-    assert everything["rows"] == len(published_table().rows)
+    everything = next(r for r in written if r["id"] == "all")
+    assert everything["rows"] == len(found.rows)
     low, high = everything["quantiles"][80]
     assert low < everything["median"] < high
     assert 0.7 < everything["coverage"][80] < 0.9
@@ -54,15 +69,15 @@ def test_estimates_have_every_part() -> None:
 
 def test_held_out_rows_are_never_fitted() -> None:
     rows = table(*[{"gpu": g, "row_id": g} for g in ("L40S", "H100", "A100")]).rows
-    told: list[set[str]] = []
+    told: list[list[bool]] = []
 
-    def fit(kept: object) -> Shipped:
-        told.append({r.keys["gpu"] for r in kept})  # type: ignore[attr-defined]
+    def refitted(kept: np.ndarray) -> Shipped:
+        told.append(kept.tolist())
         return Shipped()
 
-    kept, errors = held_out(rows, ["a", "b", ""], fit)
+    kept, errors = held_out(rows, ["a", "b", ""], refitted)
     assert [r.keys["gpu"] for r in kept] == ["L40S", "H100"]
-    assert told == [{"H100", "A100"}, {"L40S", "A100"}]
+    assert told == [[False, True, True], [True, False, True]]
     direct, _ = predictions(rows[:2], Shipped())
     assert errors == pytest.approx(direct.log_error)
 

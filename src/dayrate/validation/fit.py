@@ -104,6 +104,11 @@ def fit(start: Linear, priors: Priors) -> Fit:
     return step
 
 
+def refit(found: Linear, factors: Factors, priors: Priors) -> Fit:
+    """Fit some rows in one round, from where they were linearised: for many parts."""
+    return _solve(found, factors, priors)
+
+
 def linearise(measurements: Sequence[Measurement], factors: Factors) -> Linear:
     """Predict at some factors, and with each quantity a little slower.
 

@@ -21,7 +21,7 @@ import yaml
 import dayrate
 from dayrate.perf.interval import LEVELS, Errors
 from dayrate.perf.novelty import KINDS, Situation
-from dayrate.validation.calibration import Calibration, Shipped
+from dayrate.validation.calibration import Calibration, Tuned
 from dayrate.validation.conformal import (
     nested_inside,
     regime_in,
@@ -30,14 +30,17 @@ from dayrate.validation.conformal import (
 )
 from dayrate.validation.coverage import regime_names, situation_of
 from dayrate.validation.crossval import OutOfFold, cross_validated
+from dayrate.validation.fit import fit, linearise, refit
 from dayrate.validation.predict import predictions
+from dayrate.validation.priors import PRIORS
 from dayrate.validation.score import GROUP, score
 from dayrate.validation.table import Measurement, Table, read_table
 
-__all__ = ["estimate", "main"]
+__all__ = ["estimate", "held_out", "main", "refitting"]
 
 Floats = npt.NDArray[np.float64]
-Fit = Callable[[Sequence[Measurement]], Calibration]
+#: A calibration from the rows that are marked.
+Fit = Callable[[npt.NDArray[np.bool_]], Calibration]
 FILE = Path(dayrate.__file__).parent / "data" / "intervals" / "intervals.yaml"
 _FAR = 0.1  # share of rows at either end that stand for far lengths and batches
 _PARTS = 5  # whole levels held out together
@@ -52,23 +55,33 @@ HEAD = """\
 
 
 def main(paths: Sequence[str]) -> None:
-    """Read the tables, estimate, and rewrite the shipped file."""
-    table = _joined([read_table(p) for p in paths])
-    rows = estimate(table, names=[Path(p).name for p in paths])
+    """Read the tables, estimate, and rewrite the shipped file: some minutes."""
+    found = cross_validated(_joined([read_table(p) for p in paths]))
+    rows = estimate(found, refitting(found.rows), names=[Path(p).name for p in paths])
     FILE.write_text(HEAD + _yaml(rows), encoding="utf-8")
 
 
-def estimate(table: Table, *, names: Sequence[str]) -> list[dict[str, Any]]:
+def refitting(rows: Sequence[Measurement]) -> Fit:
+    """Return what fits to some of the rows: a step from the fit to all of them."""
+    whole = fit(linearise(rows, {}), PRIORS).factors
+    here = linearise(rows, whole)
+    return lambda kept: Tuned(refit(here.part(kept), whole, PRIORS).factors)
+
+
+def estimate(
+    found: OutOfFold, refitted: Fit, *, names: Sequence[str]
+) -> list[dict[str, Any]]:
     """Return the rows of the shipped file.
 
     Parameters
     ----------
-    table : Table
-        All measurements; tier A counts.
+    found : OutOfFold
+        Predictions of rows that the fit had not seen.
+    refitted : callable
+        Fits to some of these rows.
     names : sequence of str
         What the tables are called, to say where the figures come from.
     """
-    found = cross_validated(table)
     labels = regime_names(found.rows)
     groups = [tuple(r.keys[c] for c in GROUP) for r in found.rows]
     regimes = regimes_of(found.log_error, labels, groups)
@@ -76,11 +89,12 @@ def estimate(table: Table, *, names: Sequence[str]) -> list[dict[str, Any]]:
         level: nested_inside(found.log_error, labels, groups, found.fold, level)
         for level in LEVELS
     }
-    settings = [situation_of(r.configuration) for r in found.rows if r.configuration]
-    written = [_seen_row(settings, names)]
+    situations = [situation_of(r.configuration) for r in found.rows if r.configuration]
+    written = [_seen_row(situations, names)]
     written += [_regime_row(r, regimes[r], reached, found, labels) for r in regimes]
     for kind in KINDS:
-        written.append(_widening_row(kind, found.rows, settings, regimes))
+        kept, errors = held_out(found.rows, _labels(kind, situations), refitted)
+        written.append(_widening_row(kind, kept, errors, regimes))
     return written
 
 
@@ -120,7 +134,7 @@ def _regime_row(
     }
 
 
-def _seen_row(settings: Sequence[Situation], names: Sequence[str]) -> dict[str, Any]:
+def _seen_row(situations: Sequence[Situation], names: Sequence[str]) -> dict[str, Any]:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     title = "out-of-fold errors on published measurements: " + ", ".join(names)
     return {
@@ -129,30 +143,29 @@ def _seen_row(settings: Sequence[Situation], names: Sequence[str]) -> dict[str, 
         "date": today,
         "confidence": "fitted",
         "reference": [{"title": title}],
-        "accelerator": sorted({s.accelerator_id for s in settings}),
-        "generation": sorted({s.generation for s in settings}),
-        "architecture": sorted({s.architecture for s in settings}),
-        "engine": sorted({s.engine for s in settings if s.engine}),
+        "accelerator": sorted({s.accelerator_id for s in situations}),
+        "generation": sorted({s.generation for s in situations}),
+        "architecture": sorted({s.architecture for s in situations}),
+        "engine": sorted({s.engine for s in situations if s.engine}),
         "range": {
             name: [float(min(values)), float(max(values))]
             for name in _RANGES
-            if (values := _known(settings, name))
+            if (values := _known(situations, name))
         },
     }
 
 
-def _known(settings: Sequence[Situation], name: str) -> list[float]:
-    values = (getattr(s, name) for s in settings)
+def _known(situations: Sequence[Situation], name: str) -> list[float]:
+    values = (getattr(s, name) for s in situations)
     return [v for v in values if v is not None]
 
 
 def _widening_row(
     kind: str,
-    rows: Sequence[Measurement],
-    settings: Sequence[Situation],
+    kept: Sequence[Measurement],
+    errors: Floats,
     regimes: Mapping[str, Errors],
 ) -> dict[str, Any]:
-    kept, errors = held_out(rows, _labels(kind, settings))
     known = [regime_in(regimes, name) for name in regime_names(kept)]
     return {
         "id": f"outside/{kind}",
@@ -163,20 +176,32 @@ def _widening_row(
     }
 
 
-def _labels(kind: str, settings: Sequence[Situation]) -> list[str]:
+def _labels(kind: str, situations: Sequence[Situation]) -> list[str]:
     """Name what each row is held out with; "" stays in."""
     if kind == "length":
-        ends = [_ends(settings, name) for name in _RANGES[:2]]
+        ends = [_ends(situations, name) for name in _RANGES[:2]]
         return [a or b for a, b in zip(*ends, strict=True)]
     if kind == "batch":
-        return _ends(settings, "batch")
-    name = "accelerator_id" if kind == "accelerator" else kind
-    return [getattr(s, name) or "" for s in settings]
+        return _ends(situations, "batch")
+    if kind == "accelerator":
+        return _relatives(situations)
+    return [getattr(s, kind) or "" for s in situations]
 
 
-def _ends(settings: Sequence[Situation], name: str) -> list[str]:
-    low, high = np.quantile(_known(settings, name), [_FAR, 1 - _FAR])
-    values = [getattr(s, name) for s in settings]
+def _relatives(situations: Sequence[Situation]) -> list[str]:
+    """Name accelerators whose generation others stand for; generation first."""
+    devices = defaultdict(set)
+    for s in situations:
+        devices[s.generation].add(s.accelerator_id)
+    return [
+        f"{s.generation} {s.accelerator_id}" if len(devices[s.generation]) > 1 else ""
+        for s in situations
+    ]
+
+
+def _ends(situations: Sequence[Situation], name: str) -> list[str]:
+    low, high = np.quantile(_known(situations, name), [_FAR, 1 - _FAR])
+    values = [getattr(s, name) for s in situations]
     return [
         "" if v is None or low < v < high else f"{name} {'low' if v <= low else 'high'}"
         for v in values
@@ -184,23 +209,20 @@ def _ends(settings: Sequence[Situation], name: str) -> list[str]:
 
 
 def held_out(
-    rows: Sequence[Measurement], labels: Sequence[str], fit: Fit = lambda _: Shipped()
+    rows: Sequence[Measurement], labels: Sequence[str], refitted: Fit
 ) -> tuple[tuple[Measurement, ...], Floats]:
     """Predict each row by a fit that has seen no row of its label.
 
-    Labels are dealt to a few parts, held out one part at a time.
+    Labels are dealt to a few parts by name, so that neighbours differ, and one part is
+    held out at a time.
     """
-    parts: dict[int, list[int]] = defaultdict(list)
     order = {name: i % _PARTS for i, name in enumerate(sorted(set(labels) - {""}))}
-    for i, label in enumerate(labels):
-        if label:
-            parts[order[label]].append(i)
+    part = np.array([order.get(label, -1) for label in labels])
     kept: list[Measurement] = []
     errors = [np.zeros(0)]
-    for where in parts.values():
-        out = set(where)
-        calibration = fit([r for i, r in enumerate(rows) if i not in out])
-        found, _ = predictions([rows[i] for i in where], calibration)
+    for k in sorted(set(order.values())):
+        held = [rows[i] for i in np.flatnonzero(part == k).tolist()]
+        found, _ = predictions(held, refitted(part != k))
         kept += found.rows
         errors.append(found.log_error)
     return tuple(kept), np.concatenate(errors)
