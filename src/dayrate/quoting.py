@@ -10,12 +10,12 @@ from os import PathLike, fspath
 from typing import Any
 
 from dayrate.catalog.price import Pricing
-from dayrate.compose.bill import Machines, machines_cost, write_total
+from dayrate.compose.bill import Machines, machines_cost, pricing_of, write_total
 from dayrate.compose.deploy import deploy
 from dayrate.compose.money import exchange, facility
-from dayrate.compose.parts import parts_cost, parts_power_w
+from dayrate.compose.parts import check_alone, parts_cost, parts_power_w
 from dayrate.compose.power import day_of_energy, serving_energy
-from dayrate.compose.published import published_quote
+from dayrate.compose.published import check_flags, published_quote
 from dayrate.compose.remarks import remarks
 from dayrate.compose.resolve import resolve
 from dayrate.compose.speed import deployment_of, serving_at_peak
@@ -74,6 +74,8 @@ def answer(file: ScenarioFile, flags: Mapping[str, Any]) -> Quote:
     scenario = scenario_from(sections)
     if file.replay is None:
         return _own(scenario)
+    if not file.has_sections:
+        check_flags(file.id, flags)
     engine = _own(scenario) if file.has_sections else None
     return published_quote(scenario, file.replay, engine)
 
@@ -89,7 +91,7 @@ def _file(scenario: Source) -> ScenarioFile:
 
 
 def _own(scenario: Scenario) -> Quote:
-    if scenario.deployment.server is not None and scenario.model.id is None:
+    if scenario.deployment.server is not None:
         return _server_quote(scenario)
     return _serving_quote(scenario)
 
@@ -97,8 +99,8 @@ def _own(scenario: Scenario) -> Quote:
 def _serving_quote(scenario: Scenario) -> Quote:
     """Demand → deployment → speed → energy → bill."""
     w = Working()
-    pricing = _pricing(scenario, w)
     r = resolve(scenario, w)
+    pricing = pricing_of(scenario.economics, r.accelerator.id, w)
     plan = deploy(scenario, r, w)
     serving, point = serving_at_peak(scenario, r, plan, w)
     money = exchange(scenario.economics, w)
@@ -142,6 +144,7 @@ def _server_quote(scenario: Scenario) -> Quote:
     w = Working()
     server = scenario.deployment.server
     assert server is not None
+    check_alone(scenario)
     money = exchange(scenario.economics, w)
     site = facility(money, Pricing.OWNED, w)
     energy = day_of_energy(parts_power_w(server, w), None, site, w)
@@ -163,11 +166,3 @@ def _server_quote(scenario: Scenario) -> Quote:
         ledger=w.ledger,
         omissions=left_out,
     )
-
-
-def _pricing(scenario: Scenario, w: Working) -> Pricing:
-    given = scenario.economics.pricing
-    chosen = given or Pricing.ON_DEMAND
-    why = "a price without commitment; set --pricing"
-    w.choice("economics.pricing", chosen.value, given=given, why=why)
-    return chosen

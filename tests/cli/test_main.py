@@ -141,7 +141,10 @@ def test_chinese(capsys: Captured, asked: Asked) -> None:
         ("quote --model", "Option '--model' requires an argument."),
         ("quote", "There is nothing to price. Give a scenario"),
         ("quote --isl many", "workload.isl is 'many': input should be a valid number"),
-        ("quote --isl -5", "workload.isl is '-5': input should be greater than 0."),
+        (
+            "quote --isl -5",
+            "workload.isl is '-5': input should be greater than or equal to 1.",
+        ),
         ("quote --isl nan", "workload.isl is 'nan': input should be a finite number."),
         ("quote --electricity 0.65CNY/kg", "electricity is '0.65CNY/kg'; it must be"),
         ("quote --pricing free", "economics.pricing is 'free'"),

@@ -55,3 +55,17 @@ def test_a_wrong_unit_is_one_sentence(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"^electricity is ") as error:
         money("kWh", what="electricity")(text)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["9**9**9**9 USD/kWh", "9 * * 9 USD/kWh", "9^9^9^9", "2 3 USD/kWh"]
+)
+def test_nothing_is_computed_in_an_amount(text: str) -> None:
+    with pytest.raises(InvalidInput, match="is not a quantity"):
+        money("kWh", what="electricity")(text)
+
+
+@pytest.mark.parametrize("amount", [-1, 1e19, "nan", "1e308"])
+def test_an_amount_has_bounds(amount: float | str) -> None:
+    with pytest.raises(InvalidInput, match=r"between 0 and 1e\+18"):
+        money("hour", what="gpu_hour_price")(amount)

@@ -4,7 +4,7 @@ import pytest
 
 from dayrate import quote
 from dayrate.errors import InvalidInput, UnknownName
-from dayrate.scenario.read import read_scenario
+from dayrate.scenario.read import parse_scenario, read_scenario
 
 
 def test_sections_are_read(tmp_path: Path) -> None:
@@ -63,5 +63,32 @@ def test_an_estimate_takes_plain_text_as_english(tmp_path: Path) -> None:
 def test_an_estimate_with_sections_beside_it_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "post.yaml"
     file.write_text("replay: {facts: []}\nqoute: {model: {id: gpt2}}\n")
-    with pytest.raises(InvalidInput, match=r"'qoute'.*Did you mean quote\?"):
+    with pytest.raises(InvalidInput, match=r"qoute .* Did you mean quote\?"):
         read_scenario(str(file))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("model: {id: a}\nmodel: {id: b}\n", "model is given twice, again in line 2"),
+        ("workload: {isl: 5, isl: 9}\n", "isl is given twice"),
+        ("? [a, b]\n: 1\n", "The key in line 1 is no text"),
+        ("quote: 5\n", "quote in .* is 5; it must be a mapping"),
+        ("replay: 5\n", "replay in .* is 5; it must be a mapping"),
+        ("quote: {}\nqoute: {}\n", "qoute is not a key of .* Did you mean quote"),
+        ("quote: {}\nworkload: {}\n", "workload is not a key of .* Keys: id, title"),
+    ],
+)
+def test_what_yaml_would_swallow_is_a_sentence(content: str, sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        parse_scenario(content, name="mine.yaml")
+
+
+def test_a_mapping_may_be_merged_into_another() -> None:
+    text = "model: &m {id: gpt2}\nslo: {<<: *m, ttft_ms: 5}\n"
+    assert parse_scenario(text, name="x").sections["slo"]["ttft_ms"] == 5
+
+
+def test_a_scenario_may_look_like_a_shipped_one() -> None:
+    text = "id: mine\ngrade: cited\nquote: {workload: {isl: 5}}\n"
+    assert parse_scenario(text, name="x").sections == {"workload": {"isl": 5}}

@@ -15,6 +15,7 @@ from dayrate.scenario.schema import scenario_from
 SHIPPED = shipped_scenarios()
 REPLAYS = [s for s in SHIPPED if s.replay is not None]
 BY_ID = {s.id: s for s in SHIPPED}
+FACT = {"name": "n", "value": 1, "unit": "1", "grade": "cited", "source": "S."}
 
 TOY: dict[str, Any] = {
     "facts": [
@@ -190,3 +191,22 @@ def test_what_is_wrong_is_said_in_a_sentence(data: Any, message: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         replayed(replay_from(data))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"facts": 5}, "replay.facts is 5; give a list"),
+        ({"steps": [1]}, r"replay.steps is \[1\]; give a list of mappings"),
+        ({"result": 5}, "replay.result is 5; give a mapping"),
+        (
+            {"facts": [dict(FACT)], "result": {"cost_terms_usd_per_day": 5}},
+            "cost_terms_usd_per_day is 5; give a mapping",
+        ),
+    ],
+)
+def test_a_replay_of_the_wrong_shape_is_a_sentence(
+    data: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        replay_from(data)

@@ -16,7 +16,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"deployment": {"server": {"cpu": 3}}},
         "deployment.server.cpu is not a key. Did you mean cpus?",
     ),
-    ({"workload": {"isl": -1}}, "workload.isl is -1: input should be greater than 0."),
+    (
+        {"workload": {"isl": -1}},
+        "workload.isl is -1: input should be greater than or equal to 1.",
+    ),
     ({"workload": {"isl": float("nan")}}, "finite"),
     ({"workload": {"requests_per_day": float("inf")}}, "finite"),
     ({"workload": {"cached_input_frac": 1.5}}, "less than or equal to 1"),

@@ -117,3 +117,7 @@ def test_an_assumed_preset_warns() -> None:
 def test_the_shape_of_another_service_is_an_assumption() -> None:
     assert profile_of_preset("chat").shape.grade is Grade.MEASURED
     assert profile_of_preset("code-completion").shape.grade is Grade.ASSUMED
+
+
+def test_no_preset_bursts_as_a_service_of_a_few_requests_an_hour_does() -> None:
+    assert max(profile_of_preset(name).shape.burst for name in preset_names()) < 3

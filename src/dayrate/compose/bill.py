@@ -18,10 +18,11 @@ from dayrate.cost.owned import OwnedMachines, OwnedRates, owned_cost
 from dayrate.cost.rented import RentedMachines, billed_accelerators, rented_cost
 from dayrate.errors import InvalidInput, UnknownName
 from dayrate.evidence import Grade
+from dayrate.scenario.schema import EconomicsSection
 from dayrate.scenario.working import Working
 from dayrate.units import KWH_J, YEAR_DAYS
 
-__all__ = ["Machines", "machines_cost", "write_total"]
+__all__ = ["Machines", "machines_cost", "pricing_of", "write_total"]
 
 INSIDE_RENT = "electricity, cooling, hosts and their network: inside the seller's price"
 KW_MONTH_IN_W_S = 1e3 * YEAR_DAYS / 12 * 86_400
@@ -37,6 +38,37 @@ class Machines:
     accelerator_hours: float  # of the day
     server: Server | None
     kwh_per_day: float | None
+
+
+def pricing_of(e: EconomicsSection, accelerator_id: str, w: Working) -> Pricing:
+    """Take how the machines are paid for, and refuse two answers to that.
+
+    Raises
+    ------
+    InvalidInput
+        A price by the hour for owned machines, or two prices that differ.
+    """
+    offer = None if e.offer is None else _offer(e.offer, accelerator_id)
+    named = "--offer" if offer else "--gpu-hour-price" if e.gpu_hour_price else ""
+    if e.pricing is Pricing.OWNED and named:
+        raise InvalidInput(
+            f"{named} is a price of rented machines and --pricing is owned. "
+            "Leave out one of the two."
+        )
+    if offer and e.gpu_hour_price:
+        raise InvalidInput(
+            "--offer and --gpu-hour-price both say what an hour costs. Give one."
+        )
+    if offer and e.pricing not in {None, offer.pricing}:
+        raise InvalidInput(
+            f"{offer.id} is a price for {offer.pricing.value} and --pricing says "
+            "otherwise. Leave out one of the two."
+        )
+    given = e.pricing or (offer.pricing if offer else None)
+    chosen = given or Pricing.ON_DEMAND
+    why = "a price without commitment; set --pricing"
+    w.choice("economics.pricing", chosen.value, given=given, why=why)
+    return chosen
 
 
 def machines_cost(
@@ -175,7 +207,7 @@ def _bought(m: Machines, server: Server, money: Exchange) -> OwnedMachines:
         if server.capex_usd is None:
             raise InvalidInput(
                 f"No price of a server with {m.accelerator_id} is known. "
-                "Give --server-price, or rent with --pricing on-demand."
+                "Give --server-price, or rent it with --gpu-hour-price."
             )
         price = w.estimate(name, server.capex_usd, "USD")
     servers = float(

@@ -57,7 +57,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A deployment that carries the demand; a given size may be uneven."""
+    """A deployment that carries the demand; what a given size leaves over idles."""
 
     replica: Replica
     capacity: Capacity
@@ -108,7 +108,10 @@ def deploy(scenario: Scenario, r: Resolved, w: Working) -> Plan:
     if not r.slo_given and not np.isfinite(found.requests_per_s).any():
         slo = Slo(quantile=slo.quantile)  # nobody asked for what cannot be met
         found = capacity(_replica(candidates, r), r.traffic, slo)
-    best = _best(section, demand, np.asarray(found.requests_per_s), candidates)
+    if np.isfinite(found.requests_per_s).any():
+        best = _best(section, demand, np.asarray(found.requests_per_s), candidates)
+    else:
+        best = _nearest(found, slo, candidates)  # its error says what is missing
     parallelism = _one(candidates, best)
     replica = _replica(parallelism, r)
     chosen = _at(found, best)
@@ -116,7 +119,8 @@ def deploy(scenario: Scenario, r: Resolved, w: Working) -> Plan:
         chosen = require_capacity(replica, r.traffic, slo)  # raises, and says why
     fleet = _fleet(section, demand, float(chosen.requests_per_s), parallelism)
     n = float(parallelism.accelerators)
-    accelerators = section.accelerators or float(fleet.replicas.max()) * n
+    held = section.accelerators
+    accelerators = float(fleet.replicas.max()) * n if held is None else float(held)
     plan = Plan(replica, chosen, fleet, accelerators, demand, slo)
     _write(section, r, plan, w)
     return plan
@@ -148,14 +152,22 @@ def _best(
         served = np.floor(section.accelerators / per_replica) * per_s
         return int(np.argmax(np.nan_to_num(served, nan=-1.0)))
     if section.replicas is not None:
-        ok = np.where(
-            section.replicas * per_s >= demand.peak_per_s, per_replica, np.inf
-        )
-        return int(np.argmin(np.where(np.isfinite(per_s), ok, np.inf)))
-    if not np.isfinite(per_s).any():
-        return int(np.argmax(per_replica))  # its error says what is missing
+        enough = section.replicas * per_s >= demand.peak_per_s
+        if not enough.any():
+            return int(np.nanargmax(per_s))
+        return int(np.argmin(np.where(enough, per_replica, np.inf)))
     hours = demand.fleet(np.nan_to_num(per_s, nan=1e-300)).replica_hours * per_replica
     return int(np.argmin(np.where(np.isfinite(per_s), hours, np.inf)))
+
+
+def _nearest(found: Capacity, slo: Slo, split: Parallelism) -> int:
+    """Position of the split that misses the targets least, else the largest."""
+    per_replica = np.asarray(split.accelerators)
+    fits = np.asarray(found.binding) != "memory"
+    if not fits.any():
+        return int(np.argmax(per_replica))
+    missed = np.maximum(found.tpot_s / slo.tpot_s, found.ttft_s / slo.ttft_s)
+    return int(np.argmin(np.where(fits, missed, np.inf)))
 
 
 def _one(split: Parallelism, i: int) -> Parallelism:
@@ -179,13 +191,13 @@ def _fleet(
     """Size the fleet for the demand, or hold what was given against it."""
     given = section.replicas
     if section.accelerators is not None:
-        n = section.accelerators / float(p.accelerators)
+        n = float(np.floor(section.accelerators / float(p.accelerators)))
         if n < 1:
             raise InvalidInput(
                 f"{section.accelerators:g} accelerators are given and one copy of the "
                 f"model takes {p.accelerators:g}. Give at least that many."
             )
-        if given is not None and not np.isclose(n, given):
+        if given is not None and n != given:
             raise InvalidInput(
                 f"{given} replicas of {p.accelerators:g} accelerators are not "
                 f"{section.accelerators:g} accelerators. Leave out one of the two."
@@ -270,15 +282,16 @@ def _write_fleet(section: DeploymentSection, plan: Plan, w: Working) -> None:
         "workload.requests_per_day / 86400 * workload.peak_hour_over_mean"
         " * workload.burst",
     )
+    if section.accelerators is not None:
+        w.given("deployment.accelerators", plan.accelerators, "1")
     if section.replicas is not None:
         w.given("deployment.replicas", plan.replicas, "1")
     elif section.accelerators is not None:
-        w.given("deployment.accelerators", plan.accelerators, "1")
         w.derive(
             "deployment.replicas",
             plan.replicas,
             "1",
-            "deployment.accelerators / deployment.accelerators_per_replica",
+            "floor(deployment.accelerators / deployment.accelerators_per_replica)",
         )
     else:
         w.derive(

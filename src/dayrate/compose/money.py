@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dayrate import catalog
 from dayrate.catalog.price import Pricing
+from dayrate.errors import InvalidInput, UnknownName
 from dayrate.scenario.quantity import Money
 from dayrate.scenario.schema import EconomicsSection
 from dayrate.scenario.working import Working
@@ -48,6 +49,11 @@ class Exchange:
 def exchange(economics: EconomicsSection, w: Working) -> Exchange:
     """Fix the currency that amounts are shown in, and its rate."""
     if economics.currency == "USD":
+        if economics.fx is not None:
+            raise InvalidInput(
+                f"--fx is {economics.fx:g} and no currency is named. "
+                "Add --currency, as in CNY, or leave --fx out."
+            )
         return Exchange("USD", 1.0, economics, w)
     per_usd = _per_usd(economics.currency, economics.fx, w)
     return Exchange(economics.currency, per_usd, economics, w)
@@ -57,7 +63,13 @@ def _per_usd(currency: str, given: float | None, w: Working) -> float:
     name, unit = f"economics.{currency.lower()}_per_usd", f"{currency}/USD"
     if given is not None:
         return w.given(name, given, unit)
-    usd = catalog.fx(currency)
+    try:
+        usd = catalog.fx(currency)
+    except UnknownName:
+        raise InvalidInput(
+            f"No rate of {currency} to the US dollar is catalogued. "
+            f"Give --currency {currency} with --fx, in {currency} per dollar."
+        ) from None
     source = f"{usd.source}; set --fx"
     return w.fact(name, 1 / usd.mid, unit, grade=usd.grade, source=source)
 

@@ -2,6 +2,7 @@
 
 from dayrate import catalog
 from dayrate.catalog.hardware import PartPowers
+from dayrate.catalog.price import Pricing
 from dayrate.compose.money import Exchange, Facility
 from dayrate.compose.upkeep import side_terms
 from dayrate.cost.breakdown import Cost
@@ -9,11 +10,37 @@ from dayrate.cost.capital import annual_capital
 from dayrate.cost.owned import electricity_usd_per_day
 from dayrate.energy.power import component_powers_w, server_parts
 from dayrate.errors import InvalidInput
-from dayrate.scenario.schema import ServerSection
+from dayrate.scenario.schema import Scenario, ServerSection
 from dayrate.scenario.working import Working
 from dayrate.units import GB, KWH_J, MEGA, TERA, YEAR_DAYS
 
-__all__ = ["parts_cost", "parts_power_w"]
+__all__ = ["check_alone", "parts_cost", "parts_power_w"]
+
+_RENTED = ("gpu_hour_price", "offer", "server_price")
+
+
+def check_alone(scenario: Scenario) -> None:
+    """Refuse what a machine priced from its parts cannot answer: it serves no model.
+
+    Raises
+    ------
+    InvalidInput
+        Something beside the server and its economics is given, or it is rented.
+    """
+    given = scenario.given
+    beside = [
+        f"{s}.{k}" for s in ("model", "workload", "slo") for k in given.get(s, ())
+    ]
+    beside += [f"deployment.{k}" for k in given.get("deployment", ()) if k != "server"]
+    beside += [f"economics.{k}" for k in _RENTED if k in given.get("economics", ())]
+    pricing = scenario.economics.pricing
+    if pricing not in {None, Pricing.OWNED}:
+        beside.append(f"economics.pricing {pricing.value}")
+    if beside:
+        raise InvalidInput(
+            "A server priced from its parts serves no model and is owned, so "
+            f"{', '.join(beside)} does not apply. Leave it out, or leave the parts out."
+        )
 
 
 def parts_power_w(server: ServerSection, w: Working) -> float:

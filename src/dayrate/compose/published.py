@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from dayrate.compose.money import Exchange, exchange
+from dayrate.errors import InvalidInput
 from dayrate.scenario.answer import Quote
 from dayrate.scenario.replay import Replayed, replay_from, replayed
 from dayrate.scenario.result import Bill, Deployment, Energy, Serving
 from dayrate.scenario.schema import Scenario
 from dayrate.scenario.working import Working
 
-__all__ = ["published_quote"]
+__all__ = ["check_flags", "published_quote"]
 
+_SHOWN = frozenset({"currency", "fx"})
 UNKNOWN = "what the source does not say is unknown here, not zero"
 
 
@@ -36,6 +38,16 @@ def published_quote(
         verdict=parsed.verdict,
         engine=engine,
     )
+
+
+def check_flags(name: str, flags: Mapping[str, Any]) -> None:
+    """Refuse what cannot change a calculation that is only replayed."""
+    idle = sorted(k for k, v in flags.items() if v is not None and k not in _SHOWN)
+    if idle:
+        raise InvalidInput(
+            f"{name} repeats a published calculation, which {', '.join(idle)} would "
+            "not change. Leave it out, or ask without the scenario."
+        )
 
 
 def _deployment(scenario: Scenario, found: Replayed) -> Deployment:

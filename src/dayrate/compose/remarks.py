@@ -1,10 +1,10 @@
 """What a reader should notice before quoting a figure from the bill."""
 
+import math
 from collections.abc import Iterator
 
 from dayrate import catalog
 from dayrate.catalog.price import Pricing
-from dayrate.errors import InvalidInput
 from dayrate.scenario.schema import EconomicsSection
 
 __all__ = ["remarks"]
@@ -27,8 +27,7 @@ def remarks(
     listed = economics.gpu_hour_price is None and economics.offer is None
     if listed and pricing in {Pricing.RESERVED_1Y, Pricing.RESERVED_3Y}:
         reserved = catalog.price_estimate(accelerator_id, pricing)
-        now = _on_demand(accelerator_id)
-        if now is not None and reserved.mid > now:
+        if reserved.mid > _on_demand(accelerator_id):
             yield (
                 f"the {pricing.value} list price ({reserved.source}) is above today's "
                 "on-demand median: it is older, or from dearer sellers; ask for an "
@@ -36,8 +35,8 @@ def remarks(
             )
 
 
-def _on_demand(accelerator_id: str) -> float | None:
-    try:
-        return catalog.price_estimate(accelerator_id, Pricing.ON_DEMAND).mid
-    except InvalidInput:  # nobody rents it by the hour
-        return None
+def _on_demand(accelerator_id: str) -> float:
+    """Median price of an hour; infinite where nobody rents by the hour."""
+    if not catalog.offers(accelerator_id, Pricing.ON_DEMAND):
+        return math.inf
+    return catalog.price_estimate(accelerator_id, Pricing.ON_DEMAND).mid

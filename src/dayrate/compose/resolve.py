@@ -106,7 +106,7 @@ def _model(scenario: Scenario, w: Working) -> ModelSpec:
 
 def _accelerator(scenario: Scenario, w: Working) -> Accelerator:
     name = scenario.deployment.accelerator
-    found = catalog.accelerator(name or DEFAULT_ACCELERATOR)
+    found = catalog.accelerator(DEFAULT_ACCELERATOR if name is None else name)
     w.choice(
         "deployment.accelerator",
         found.id,
@@ -129,7 +129,7 @@ def _workload(scenario: Scenario, w: Working) -> Workload:
     if not _says_lengths(section):
         preset = w.choice(
             "workload.preset",
-            preset or DEFAULT_PRESET,
+            DEFAULT_PRESET if preset is None else preset,
             given=preset,
             why="no lengths were given; set --preset, --trace, or --isl and --osl",
         )
@@ -164,15 +164,17 @@ def _precision(
 ) -> Precision:
     sixteen = DType.BF16 if DType.BF16 in accelerator.peak_flop_per_s else DType.FP16
     asked = scenario.model.quantization
-    weights = asked or (
-        sixteen if model.weights_dtype is DType.BF16 else model.weights_dtype
-    )
+    # Engines halve a checkpoint of 32 bits: vLLM's --dtype auto.
+    plain = model.weights_dtype in {DType.BF16, DType.FP16, DType.FP32}
+    weights = asked or (sixteen if plain else model.weights_dtype)
     kv_cache = scenario.model.kv_cache_dtype or sixteen
     w.choice(
         "deployment.weights_dtype",
         weights.value,
         given=asked,
-        why="the format the checkpoint is published in; set --quantization",
+        why="the format the checkpoint is published in; set --quantization"
+        if weights is model.weights_dtype
+        else "the 16 bits in which engines serve this checkpoint; set --quantization",
         grade=Grade.CITED,
     )
     w.choice(
@@ -199,10 +201,14 @@ def _check_context(scenario: Scenario, model: ModelSpec, workload: Workload) -> 
             f"Give at most {limit}."
         )
     longest = asked or limit
-    mean = workload.input_length.mean_tokens + workload.output_length.mean_tokens
+    sides = (workload.input_length.mean_tokens, workload.output_length.mean_tokens)
+    # An encoder holds the input and a decoder the output, each within the limit.
+    apart = model.is_encoder_decoder
+    mean = max(sides) if apart else sum(sides)
     if longest is not None and mean > longest:
+        held = "input or output" if apart else "input and output"
         raise InvalidInput(
-            f"A request of {mean:.0f} tokens (input and output) exceeds the "
+            f"A request of {mean:.6g} tokens ({held}) exceeds the "
             f"{longest} that {model.id} may hold. Give shorter --isl and --osl"
             + (", a longer --max-model-len," if asked else "")
             + " or another --model."

@@ -62,6 +62,7 @@ def _serving(
 ) -> Serving:
     demand = r.workload
     tokens = demand.input_tokens_per_day + demand.output_tokens_per_day
+    after_first = r.traffic.output_tokens > 1  # else no token waits for another
     return Serving(
         requests_per_day=demand.requests_per_day,
         input_tokens_per_day=demand.input_tokens_per_day,
@@ -72,8 +73,8 @@ def _serving(
         batch=float(point.batch),
         ttft_ms=float(point.ttft_quantile_s) * 1e3,
         ttft_mean_ms=float(point.ttft_mean_s) * 1e3,
-        tpot_ms=float(point.tpot_quantile_s) * 1e3,
-        tpot_mean_ms=float(point.tpot_mean_s) * 1e3,
+        tpot_ms=float(point.tpot_quantile_s) * 1e3 if after_first else None,
+        tpot_mean_ms=float(point.tpot_mean_s) * 1e3 if after_first else None,
         percentile=scenario.slo.percentile,
         tokens_per_s_per_accelerator=tokens / (plan.accelerator_hours * 3600),
         utilisation=plan.utilisation,
@@ -91,7 +92,10 @@ def _write_speed(serving: Serving, w: Working) -> None:
         ("tpot_mean_ms", "ms"),
     ):
         value = getattr(serving, name)
-        w.fact(f"serving.{name}", value, unit, grade=Grade.FITTED, source=how)
+        if value is None:
+            w.unknown(f"serving.{name}", unit, "no token follows the first")
+        else:
+            w.fact(f"serving.{name}", value, unit, grade=Grade.FITTED, source=how)
     w.derive(
         "serving.tokens_per_s_per_accelerator",
         serving.tokens_per_s_per_accelerator or 0.0,

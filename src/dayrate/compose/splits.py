@@ -7,6 +7,7 @@ import numpy as np
 
 from dayrate.catalog.hardware import Server
 from dayrate.catalog.model import ModelSpec
+from dayrate.errors import InvalidInput
 from dayrate.perf.deployment import Parallelism
 from dayrate.scenario.schema import DeploymentSection
 
@@ -25,6 +26,7 @@ def splits(section: DeploymentSection, model: ModelSpec, server: Server) -> Para
     experts may also give every accelerator its own sequences and share the experts
     over all of them, as DeepSeek serves V3. What the scenario fixes stays fixed.
     """
+    _check(section, model)
     rows = list(_candidates(section, model, server))
     if section.accelerators is not None:
         held = [s for s in rows if s[0] * s[1] * s[2] <= section.accelerators]
@@ -57,6 +59,31 @@ def _candidates(
         if spread and t > 1 and given.tensor_parallel_size is None:
             continue
         yield t, p, d
+
+
+def _check(section: DeploymentSection, model: ModelSpec) -> None:
+    """Refuse a given split that no engine runs."""
+    tensor, stages = section.tensor_parallel_size, section.pipeline_parallel_size
+    if tensor is not None and not _divides_heads(model, tensor):
+        raise InvalidInput(
+            f"--tensor-parallel-size is {tensor} and does not divide the attention "
+            f"heads of {model.id} ({_heads(model)}). Give a divisor of them."
+        )
+    if stages is not None and stages > model.n_layers:
+        raise InvalidInput(
+            f"--pipeline-parallel-size is {stages} and {model.id} has "
+            f"{model.n_layers} layers. Give at most that many."
+        )
+    if section.enable_expert_parallel and not model.is_moe:
+        raise InvalidInput(
+            f"--enable-expert-parallel is given and {model.id} has no experts. "
+            "Leave it out."
+        )
+
+
+def _heads(model: ModelSpec) -> str:
+    heads = {getattr(b.mixer, "n_heads", None) for b in model.blocks}
+    return ", ".join(str(n) for n in sorted(n for n in heads if n))
 
 
 def _divides_heads(model: ModelSpec, tensor: int) -> bool:

@@ -102,6 +102,11 @@ def _units(canvas: Canvas, quote: Quote, *, used: bool) -> None:
     if bill.currency != "USD":
         rate = figure(bill.currency_per_usd)
         canvas.rows([(_("exchange rate"), f"{rate} {bill.currency}/USD")])
+    if bill.used_frac is not None:
+        how = _(
+            "Tokens share the bill by the machine time that one more of each takes."
+        )
+        canvas.write(Padding(Text(how, style="dim"), (0, 0, 0, 2)))
 
 
 def _basis(canvas: Canvas, bill: Bill, *, used: bool) -> tuple[float, str]:

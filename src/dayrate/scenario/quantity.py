@@ -5,7 +5,6 @@ when a string with a unit comes in.
 """
 
 import functools
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from dayrate.errors import InvalidInput
 if TYPE_CHECKING:
     import pint
 
-__all__ = ["CURRENCIES", "Money", "money", "quantity"]
+__all__ = ["CURRENCIES", "MOST", "Money", "money", "quantity"]
+
+MOST = 1e18  # of anything: beyond every price and every count of a day
 
 CURRENCIES = {
     "USD": "USD",
@@ -36,6 +37,8 @@ _CURRENCY = re.compile(
     "|".join(re.escape(c) for c in sorted(CURRENCIES, key=len, reverse=True)),
     flags=re.IGNORECASE,
 )
+#: Powers, which would be computed, and two numbers, which would be multiplied.
+_NO_AMOUNT = re.compile(r"\*\s*\*|\^|[0-9.]\s+[0-9.]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,10 @@ def money(unit: str, *, what: str) -> Callable[[Any], Money]:
 
 
 def _checked(amount: float, what: str) -> float:
-    if not math.isfinite(amount) or amount < 0:
-        raise InvalidInput(f"{what} is {amount}; give a finite amount of at least 0.")
+    if not 0 <= amount <= MOST:
+        raise InvalidInput(
+            f"{what} is {amount:g}; give an amount between 0 and {MOST:g}."
+        )
     return amount
 
 
@@ -118,6 +123,8 @@ def _in_unit(value: str, unit: str, what: str, *, given: str | None = None) -> f
     import pint  # noqa: PLC0415 - slow to load
 
     try:
+        if _NO_AMOUNT.search(value):
+            raise ValueError(value)
         number: Any = _registry().Quantity(value.replace("%", " percent "))
         return float(number.to("" if unit == "1" else unit).magnitude)
     except pint.DimensionalityError:

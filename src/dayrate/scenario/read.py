@@ -12,8 +12,7 @@ from dayrate.errors import InvalidInput, UnknownName, did_you_mean
 
 __all__ = ["ScenarioFile", "parse_scenario", "read_scenario", "shipped_scenarios"]
 
-#: Top-level keys of a file with a published estimate; a plain scenario has sections.
-_ESTIMATE_KEYS = ("id", "title", "question", "source", "grade", "replay", "quote")
+_PARTS = ("id", "title", "question", "source", "grade", "replay", "quote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,8 @@ def parse_scenario(text: str, *, name: str) -> ScenarioFile:
     {'workload': {'isl': 1155}}
     """
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = yaml.load(text, Loader=_OneOfEachKey)
+    except (yaml.YAMLError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" near line {where.line + 1}" if where else ""
         raise InvalidInput(f"{name!r} is not valid YAML{line}.") from None
@@ -86,20 +85,41 @@ def parse_scenario(text: str, *, name: str) -> ScenarioFile:
             "model, workload, slo, deployment and economics."
         )
     if "quote" in data or "replay" in data:
-        _only_known(data, name)
+        _check_parts(data, name)
         return _from_row({"id": Path(name).stem, **data})
     return ScenarioFile(Path(name).stem, data)
 
 
-def _only_known(data: Mapping[str, Any], name: str) -> None:
-    for key in data:
-        if key not in _ESTIMATE_KEYS:
-            close = did_you_mean(str(key), _ESTIMATE_KEYS)
-            hint = f"Did you mean {close}?" if close else ""
-            raise InvalidInput(
-                f"{name!r} has {key!r}, which is no key of a file with a published "
-                f"estimate; those are {', '.join(_ESTIMATE_KEYS)}. {hint}".rstrip()
-            )
+class _OneOfEachKey(yaml.SafeLoader):
+    """Refuses a key given twice, of which YAML keeps the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        """Build one mapping of the document."""
+        seen: set[str] = set()
+        for key, _value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise InvalidInput(
+                    f"The key in line {key.start_mark.line + 1} is no text. "
+                    "Keys are names, as in model."
+                )
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise InvalidInput(
+                    f"{key.value} is given twice, again in line "
+                    f"{key.start_mark.line + 1}. Keep one."
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _check_parts(data: Mapping[str, Any], name: str) -> None:
+    """Refuse parts of a shipped-style scenario that are unknown or no mapping."""
+    for key, part in data.items():
+        if key not in _PARTS:
+            close = did_you_mean(str(key), _PARTS)
+            hint = f"Did you mean {close}?" if close else f"Keys: {', '.join(_PARTS)}."
+            raise InvalidInput(f"{key} is not a key of {name!r}. {hint}")
+        if key in {"source", "replay", "quote"} and not isinstance(part, Mapping):
+            raise InvalidInput(f"{key} in {name!r} is {part!r}; it must be a mapping.")
 
 
 def _from_path(path: Path) -> ScenarioFile:

@@ -143,8 +143,11 @@ def replay_from(data: Mapping[str, Any]) -> Replay:
     (694464.0, 'assumed')
     """
     _only(data, ("facts", "steps", "claims", "result", "verdict"), "replay")
+    _shaped(data)
     result = dict(data.get("result") or {})
     terms = result.pop("cost_terms_usd_per_day", None) or {}
+    if not isinstance(terms, Mapping):
+        raise InvalidInput(f"replay.result.cost_terms_usd_per_day is {terms!r}; {_MAP}")
     told = data.get("verdict") or {}  # by language; plain text is English
     _only(result, RESULTS, "replay.result")
     return Replay(
@@ -155,6 +158,21 @@ def replay_from(data: Mapping[str, Any]) -> Replay:
         result=result,
         verdict={"en": told} if isinstance(told, str) else told,
     )
+
+
+_MAP = "give a mapping of names."
+
+
+def _shaped(data: Mapping[str, Any]) -> None:
+    """Refuse parts of the wrong shape."""
+    for key in ("facts", "steps", "claims"):
+        rows = data.get(key) or ()
+        if not isinstance(rows, list | tuple) or not all(
+            isinstance(row, Mapping) for row in rows
+        ):
+            raise InvalidInput(f"replay.{key} is {rows!r}; give a list of mappings.")
+    if not isinstance(data.get("result") or {}, Mapping):
+        raise InvalidInput(f"replay.result is {data['result']!r}; {_MAP}")
 
 
 def evaluate(replay: Replay) -> tuple[Ledger, tuple[ClaimCheck, ...]]:

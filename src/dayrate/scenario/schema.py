@@ -25,7 +25,7 @@ from pydantic_core import core_schema
 
 from dayrate.catalog.price import Pricing
 from dayrate.errors import InvalidInput, did_you_mean
-from dayrate.scenario.quantity import CURRENCIES, Money, money, quantity
+from dayrate.scenario.quantity import CURRENCIES, MOST, Money, money, quantity
 from dayrate.units import DType
 
 __all__ = ["Scenario", "scenario_from"]
@@ -112,8 +112,9 @@ def _dtype(value: Any) -> Any:
     return _DTYPE_ALIASES.get(name, name)
 
 
-Count = Annotated[int, Field(gt=0, strict=False)]
-Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=int(MOST))]
+Positive = Annotated[float, Field(gt=0, le=MOST)]
+Tokens = Annotated[float, Field(ge=1, le=MOST)]  # of one request
 Format = Annotated[
     DType,
     BeforeValidator(_dtype),
@@ -150,8 +151,8 @@ class WorkloadSection(Section):
         None, description="requests per user and day"
     )
     requests_per_day: Positive | None = Field(None, description="requests per day")
-    isl: Positive | None = Field(None, description="input tokens per request")
-    osl: Positive | None = Field(None, description="output tokens per request")
+    isl: Tokens | None = Field(None, description="input tokens per request")
+    osl: Tokens | None = Field(None, description="output tokens per request")
     cached_input_frac: Share | None = Field(
         None, description="share of input tokens found in a prefix cache"
     )
@@ -218,6 +219,11 @@ class ServerSection(Section):
                 f"server.accelerators is {self.accelerators} but no server.accelerator "
                 "is named. Name one, as in h100-sxm-80gb."
             )
+        if self.accelerator is not None and not self.accelerators:
+            raise InvalidInput(
+                f"server.accelerator is {self.accelerator} but not how many there "
+                "are. Give server.accelerators (--server-accelerators), as in 8."
+            )
         return self
 
 
@@ -227,7 +233,7 @@ class DeploymentSection(Section):
     accelerator: str | None = Field(
         None, description="catalogue id or alias, as in h100-sxm-80gb"
     )
-    accelerators: Annotated[float, Field(gt=0), In("1")] | None = Field(
+    accelerators: Annotated[Count, In("1")] | None = Field(
         None, description="accelerators in all; chosen from the demand when absent"
     )
     replicas: Count | None = Field(
@@ -286,10 +292,10 @@ class EconomicsSection(Section):
     server_price: Annotated[Money, Per("")] | None = Field(
         None, description="purchase price of one server"
     )
-    discount_rate: Annotated[float, Field(ge=0), In("1")] | None = Field(
+    discount_rate: Annotated[float, Field(ge=0, le=10), In("1")] | None = Field(
         None, description="cost of capital, per year"
     )
-    lifetime_years: Positive | None = Field(
+    lifetime_years: Annotated[float, Field(gt=0, le=1e3), In("year")] | None = Field(
         None, description="years until a machine is written off"
     )
     residual_frac: Share | None = Field(

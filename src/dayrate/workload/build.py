@@ -340,6 +340,8 @@ def _distribution(
 
 def _notes(ledger: Ledger, profile: Profile | None, shape: DayShape) -> tuple[str, ...]:
     notes = list(profile.notes) if profile else []
+    if profile and shape is not profile.shape:
+        notes = [n for n in notes if "has no day shape" not in n]
     for side in SIDES if profile else ():
         assert profile is not None
         was, now = _lengths(profile, side).mean_tokens, _value(ledger, LENGTH[side])
