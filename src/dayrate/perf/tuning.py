@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from dayrate.catalog.hardware import Accelerator
+from dayrate.catalog.model import ModelSpec, Moe
 from dayrate.catalog.store import rows
 from dayrate.perf.efficiency import (
     LEVELS,
@@ -37,6 +38,7 @@ __all__ = [
     "Factors",
     "Setting",
     "calibrated_efficiency",
+    "calibrated_request_s",
     "engine_row",
     "factors_of",
     "fitted_factors",
@@ -44,6 +46,7 @@ __all__ = [
     "halved_peak",
     "level_of",
     "request_seconds",
+    "setting_for",
     "tuned_efficiency",
 ]
 
@@ -95,6 +98,21 @@ class Setting:
     def scopes(self) -> tuple[str, ...]:
         """From the widest to the narrowest."""
         return _scopes(self)
+
+
+def setting_for(
+    accelerator: Accelerator, model: ModelSpec, weights: DType, engine: str
+) -> Setting:
+    """Read from the catalogue what decides the factors."""
+    return Setting(
+        accelerator_id=accelerator.id,
+        generation=accelerator.generation,
+        vendor=accelerator.vendor,
+        engine=engine,
+        weights=weights,
+        experts=any(isinstance(b.mlp, Moe) for b in model.blocks),
+        halved=halved_peak(accelerator),
+    )
 
 
 @functools.cache
@@ -184,6 +202,11 @@ def calibrated_efficiency(setting: Setting) -> Efficiency:
     kernels = load_efficiency(setting.accelerator_id, setting.generation)
     factor = factors_of(setting, fitted_factors())
     return tuned_efficiency(kernels, factor, level_of(setting, fitted_scopes()))
+
+
+def calibrated_request_s(setting: Setting) -> float:
+    """Time of a request outside the model under the shipped factors. [s]"""
+    return request_seconds(factors_of(setting, fitted_factors()))
 
 
 def request_seconds(factor: Mapping[str, float]) -> float:

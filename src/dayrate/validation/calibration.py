@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dayrate import catalog
-from dayrate.catalog import accelerator
-from dayrate.catalog.model import Moe
 from dayrate.energy.power import ActivityPower
 from dayrate.perf.efficiency import Efficiency, load_efficiency
 from dayrate.perf.tuning import (
@@ -21,9 +19,9 @@ from dayrate.perf.tuning import (
     factors_of,
     fitted_factors,
     fitted_scopes,
-    halved_peak,
     level_of,
     request_seconds,
+    setting_for,
     tuned_efficiency,
 )
 from dayrate.validation.configuration import Configuration
@@ -118,16 +116,10 @@ class Shipped(Tuned):
 @functools.cache
 def setting_of(c: Configuration) -> Setting:
     """Read from a configuration what decides the factors."""
-    device, model = accelerator(c.accelerator_id), catalog.model(c.model)
-    return Setting(
-        accelerator_id=device.id,
-        generation=device.generation,
-        vendor=device.vendor,
-        engine=engine_row(c.engine, c.engine_version)["id"],
-        weights=c.weights or model.weights_dtype,
-        experts=any(isinstance(b.mlp, Moe) for b in model.blocks),
-        halved=halved_peak(device),
-    )
+    model = catalog.model(c.model)
+    engine: str = engine_row(c.engine, c.engine_version)["id"]
+    weights = c.weights or model.weights_dtype
+    return setting_for(catalog.accelerator(c.accelerator_id), model, weights, engine)
 
 
 @functools.lru_cache(maxsize=4096)
