@@ -9,8 +9,14 @@ from dayrate.catalog.params import active_params, total_params
 from dayrate.errors import InvalidInput
 from dayrate.evidence import Grade
 from dayrate.perf.deployment import Machine, Precision, machine_of
-from dayrate.perf.efficiency import Efficiency, load_efficiency
+from dayrate.perf.efficiency import Efficiency
 from dayrate.perf.memory import kv_bytes_per_token
+from dayrate.perf.tuning import (
+    Setting,
+    calibrated_efficiency,
+    calibrated_request_s,
+    setting_for,
+)
 from dayrate.scenario.schema import Scenario, WorkloadSection
 from dayrate.scenario.working import Working
 from dayrate.serving.replica import Engine, Slo, Traffic
@@ -22,6 +28,8 @@ __all__ = ["Resolved", "resolve"]
 
 DEFAULT_ACCELERATOR = "h100-sxm-80gb"
 DEFAULT_PRESET = "chat"
+#: Id of the engine whose calibration and limits quotes take.
+ENGINE = "vllm"
 #: Latency limits of MLPerf's Llama 2 70B server scenario, taken where none are given.
 DEFAULT_TTFT_MS, DEFAULT_TPOT_MS = 2000.0, 200.0
 MLPERF = "MLPerf Inference v4.0, Llama 2 70B server: 2 s and 200 ms; set --ttft, --tpot"
@@ -58,12 +66,14 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
     precision = _precision(scenario, model, accelerator, w)
     _check_context(scenario, model, workload)
     slo, slo_given = _targets(scenario)
-    efficiency = load_efficiency(accelerator.id, accelerator.generation)
+    setting = setting_for(accelerator, model, precision.weights, ENGINE)
+    efficiency = calibrated_efficiency(setting)
     w.choice(
         "perf.calibration",
         efficiency.level,
         given=None,
-        why="kernel timings: of this accelerator, its generation, or the default",
+        why="kernel timings and published servers with vLLM: of this accelerator, its "
+        "generation, or the default",
         grade=Grade.ASSUMED if efficiency.level == "default" else Grade.FITTED,
     )
     return Resolved(
@@ -78,7 +88,7 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
         ),
         efficiency=efficiency,
         precision=precision,
-        engine=_engine(scenario, accelerator, w),
+        engine=_engine(scenario, accelerator, setting, w),
         workload=workload,
         traffic=_traffic(workload),
         slo=slo,
@@ -215,7 +225,9 @@ def _check_context(scenario: Scenario, model: ModelSpec, workload: Workload) -> 
         )
 
 
-def _engine(scenario: Scenario, accelerator: Accelerator, w: Working) -> Engine:
+def _engine(
+    scenario: Scenario, accelerator: Accelerator, setting: Setting, w: Working
+) -> Engine:
     """Take the limits that vLLM V1 takes by itself on such a device."""
     large = accelerator.hbm_bytes >= 70 * GIB and "a100" not in accelerator.id
     seqs, tokens = (1024, 8192) if large else (256, 2048)
@@ -240,6 +252,7 @@ def _engine(scenario: Scenario, accelerator: Accelerator, w: Working) -> Engine:
             why=why,
         ),
         gpu_memory_utilization=memory,
+        request_s=calibrated_request_s(setting),
     )
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,8 +19,16 @@ from typing import Any
 import numpy as np
 
 from dayrate.catalog.hardware import Accelerator
+from dayrate.catalog.model import ModelSpec, Moe
 from dayrate.catalog.store import rows
-from dayrate.perf.efficiency import Coefficients, Efficiency, HostOverhead, LinkLaw
+from dayrate.perf.efficiency import (
+    LEVELS,
+    Coefficients,
+    Efficiency,
+    HostOverhead,
+    LinkLaw,
+    load_efficiency,
+)
 from dayrate.perf.operators import OpKind
 from dayrate.units import DType, Num
 
@@ -29,10 +37,16 @@ __all__ = [
     "QUANTITIES",
     "Factors",
     "Setting",
+    "calibrated_efficiency",
+    "calibrated_request_s",
     "engine_row",
     "factors_of",
     "fitted_factors",
+    "fitted_scopes",
     "halved_peak",
+    "level_of",
+    "request_seconds",
+    "setting_for",
     "tuned_efficiency",
 ]
 
@@ -86,6 +100,21 @@ class Setting:
         return _scopes(self)
 
 
+def setting_for(
+    accelerator: Accelerator, model: ModelSpec, weights: DType, engine: str
+) -> Setting:
+    """Read from the catalogue what decides the factors."""
+    return Setting(
+        accelerator_id=accelerator.id,
+        generation=accelerator.generation,
+        vendor=accelerator.vendor,
+        engine=engine,
+        weights=weights,
+        experts=any(isinstance(b.mlp, Moe) for b in model.blocks),
+        halved=halved_peak(accelerator),
+    )
+
+
 @functools.cache
 def _scopes(s: Setting) -> tuple[str, ...]:
     family = re.split(r"[-@]\d", s.engine)[0]
@@ -135,7 +164,59 @@ def fitted_factors() -> Factors:
     }
 
 
-def tuned_efficiency(kernels: Efficiency, factor: Mapping[str, float]) -> Efficiency:
+@functools.cache
+def fitted_scopes() -> frozenset[str]:
+    """Read which scopes had measurements: others fall back to wider ones."""
+    found = (r["scopes"] for r in rows("calibration") if "scopes" in r)
+    return frozenset(scope for scopes in found for scope in scopes)
+
+
+def level_of(setting: Setting, seen: Collection[str]) -> str:
+    """Say how close measured systems are: accelerator, generation or default.
+
+    An engine that was never measured costs a level.
+
+    Examples
+    --------
+    >>> s = Setting("h800-sxm", "hopper", "nvidia", "vllm", DType.FP8, experts=True)
+    >>> level_of(s, {"generation:hopper", "engine:vllm"})
+    'generation'
+    >>> level_of(s, {"generation:hopper"})
+    'default'
+    """
+    device = (f"accelerator:{setting.accelerator_id}", f"generation:{setting.generation}")
+    missed = next((i for i, scope in enumerate(device) if scope in seen), 2)
+    missed += f"engine:{setting.engine}" not in seen
+    return LEVELS[min(missed, 2)]
+
+
+def calibrated_efficiency(setting: Setting) -> Efficiency:
+    """Kernel timings of the accelerator under the shipped factors.
+
+    Examples
+    --------
+    >>> s = Setting("h100-sxm-80gb", "hopper", "nvidia", "vllm", DType.BF16, False)
+    >>> calibrated_efficiency(s).level
+    'accelerator'
+    """
+    kernels = load_efficiency(setting.accelerator_id, setting.generation)
+    factor = factors_of(setting, fitted_factors())
+    return tuned_efficiency(kernels, factor, level_of(setting, fitted_scopes()))
+
+
+def calibrated_request_s(setting: Setting) -> float:
+    """Time of a request outside the model under the shipped factors. [s]"""
+    return request_seconds(factors_of(setting, fitted_factors()))
+
+
+def request_seconds(factor: Mapping[str, float]) -> float:
+    """Time of a request outside the model, before its first token. [s]"""
+    return BASES["request"] * factor["request"]
+
+
+def tuned_efficiency(
+    kernels: Efficiency, factor: Mapping[str, float], level: str
+) -> Efficiency:
     """Apply factors on times to what kernels reach; no share of a peak exceeds 1."""
     host = kernels.host
     layer = factor["layer"]
@@ -152,7 +233,7 @@ def tuned_efficiency(kernels: Efficiency, factor: Mapping[str, float]) -> Effici
             prefill_layer_s=BASES["prefill_layer"] * factor["prefill_layer"],
         ),
         reserve_bytes=kernels.reserve_bytes,
-        level=kernels.level,
+        level=level,
     )
 
 

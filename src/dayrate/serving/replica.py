@@ -22,7 +22,8 @@ class Engine:
 
     They hold for each scheduler: once per attention-data rank, and the token limit
     once per pipeline micro-batch. A pipeline drains after ``submitted_tokens`` of a
-    prompt: llama.cpp hands over 2048 at a time.
+    prompt: llama.cpp hands over 2048 at a time. ``request_s`` passes before the first
+    token outside the model: network, tokenizer, scheduling.
     """
 
     max_num_seqs: Num
@@ -30,6 +31,7 @@ class Engine:
     gpu_memory_utilization: Num = 0.9
     chunked_prefill: bool = True
     submitted_tokens: Num = float("inf")
+    request_s: Num = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ __all__ = ["Run", "closed_loop", "open_loop", "queued", "static_batch"]
 _LIGHTEST = 1e-3  # share of the most starts per step, where the search begins
 _CUTS, _ROUNDS = 17, 5  # of that search: a millionth of the range
 #: A run whose length is unknown met its limits, so its queue was stable.
-_STABLE_LOAD = 0.95
+_STABLE_LOAD = 0.8
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ class Wait:
         Mean wait for prompts ahead and for a free slot. [s]
     queue_frac : Num
         Probability of waiting at all, approximated by the busier server's load. [1]
+    long_over_mean : Num
+        Long prompt over mean prompt. [1]
+    request_s : Num
+        Time outside the model: network, tokenizer, scheduling. [s]
     """
 
     step_s: Num
@@ -33,11 +37,12 @@ class Wait:
     queue_s: Num
     queue_frac: Num
     long_over_mean: Num
+    request_s: Num = 0.0
 
     @property
     def mean_s(self) -> Num:
         """Mean time to first token. [s]"""
-        return self.step_s / 2.0 + self.prefill_s + self.queue_s
+        return self.request_s + self.step_s / 2.0 + self.prefill_s + self.queue_s
 
     def quantile_s(self, quantile: float) -> Num:
         """Time to first token that a share ``quantile`` of requests stays within. [s]
@@ -119,6 +124,7 @@ def first_token_wait(
         queue_s=behind + for_slot,
         queue_frac=np.maximum(load, busy**power),
         long_over_mean=traffic.long_over_mean,
+        request_s=replica.engine.request_s,
     )
 
 

@@ -5,27 +5,28 @@ factors and never touches how rows are predicted.
 """
 
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from dayrate import catalog
-from dayrate.catalog import accelerator
-from dayrate.catalog.model import Moe
 from dayrate.energy.power import ActivityPower
 from dayrate.perf.efficiency import Efficiency, load_efficiency
 from dayrate.perf.tuning import (
-    BASES,
     Factors,
     Setting,
     engine_row,
     factors_of,
     fitted_factors,
-    halved_peak,
+    fitted_scopes,
+    level_of,
+    request_seconds,
+    setting_for,
     tuned_efficiency,
 )
 from dayrate.validation.configuration import Configuration
 
-__all__ = ["Calibration", "EngineLimits", "Shipped", "Tuned", "engine_limits"]
+__all__ = ["Calibration", "EngineLimits", "Shipped", "Tuned", "engine_limits", "setting_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,12 @@ class Calibration(Protocol):
 class Tuned:
     """Kernel timings under factors, whoever fitted them."""
 
-    def __init__(self, factors: Factors) -> None:
-        """Remember what was computed for a setting: rows share few."""
-        self.factors = factors
+    def __init__(self, factors: Factors, scopes: Collection[str] = ()) -> None:
+        """Take factors and the scopes that had measurements.
+
+        Remember what was computed for a setting: rows share few.
+        """
+        self.factors, self.scopes = factors, scopes
         self._efficiencies: dict[Setting, Efficiency] = {}
         self._products: dict[Setting, dict[str, float]] = {}
 
@@ -72,7 +76,9 @@ class Tuned:
         s = setting_of(configuration)
         if s not in self._efficiencies:
             kernels = load_efficiency(s.accelerator_id, s.generation)
-            self._efficiencies[s] = tuned_efficiency(kernels, self._factors(s))
+            self._efficiencies[s] = tuned_efficiency(
+                kernels, self._factors(s), level_of(s, self.scopes)
+            )
         return self._efficiencies[s]
 
     def limits(self, configuration: Configuration) -> EngineLimits:
@@ -81,7 +87,7 @@ class Tuned:
         return engine_limits(
             configuration.engine,
             configuration.engine_version,
-            BASES["request"] * factor["request"],
+            request_seconds(factor),
         )
 
     def power(self, configuration: Configuration) -> ActivityPower:
@@ -104,22 +110,16 @@ class Shipped(Tuned):
 
     def __init__(self) -> None:
         """Take the factors of the data files."""
-        super().__init__(fitted_factors())
+        super().__init__(fitted_factors(), fitted_scopes())
 
 
 @functools.cache
 def setting_of(c: Configuration) -> Setting:
     """Read from a configuration what decides the factors."""
-    device, model = accelerator(c.accelerator_id), catalog.model(c.model)
-    return Setting(
-        accelerator_id=device.id,
-        generation=device.generation,
-        vendor=device.vendor,
-        engine=engine_row(c.engine, c.engine_version)["id"],
-        weights=c.weights or model.weights_dtype,
-        experts=any(isinstance(b.mlp, Moe) for b in model.blocks),
-        halved=halved_peak(device),
-    )
+    model = catalog.model(c.model)
+    engine: str = engine_row(c.engine, c.engine_version)["id"]
+    weights = c.weights or model.weights_dtype
+    return setting_for(catalog.accelerator(c.accelerator_id), model, weights, engine)
 
 
 @functools.lru_cache(maxsize=4096)

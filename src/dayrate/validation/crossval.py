@@ -67,7 +67,8 @@ def cross_validated(table: Table, folds: int = FOLDS, *, tier: str = "A") -> Out
     for k in range(folds):
         unseen = fold == k
         if unseen.any():
-            fitted = Tuned(fit(start.part(~unseen), PRIORS).factors)
+            found = fit(start.part(~unseen), PRIORS)
+            fitted = Tuned(found.factors, found.scopes)
             held = start.part(unseen).rows
             predicted[unseen] = predictions(held, fitted)[0].predicted
             level[unseen] = [_level(r, fitted) for r in held]

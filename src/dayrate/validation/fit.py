@@ -11,6 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,8 @@ Floats = npt.NDArray[np.float64]
 Key = tuple[str, str]
 _NUDGE = 0.05  # of a log factor, for the sensitivities
 _LARGEST_STEP = 1.0  # of a log factor in one round
+_IDLE_BELOW = 0.03  # of a log factor: the noise of the data is 5 to 10 %
+_REWEIGHTINGS = 15
 _POWER_METRICS = frozenset({"avg_power_w", "energy_per_output_token_j"})
 
 
@@ -71,6 +74,14 @@ class Fit:
     log_sd: Mapping[Key, float]
     rows: Mapping[Key, int]
     groups: Mapping[Key, int]
+    scopes: frozenset[str]  # those that hold any row
+
+    def without_idle(self) -> "Fit":
+        """Leave out factors that change next to nothing."""
+        kept = {
+            k: f for k, f in self.factors.items() if abs(math.log(f)) >= _IDLE_BELOW
+        }
+        return dataclasses.replace(self, factors=kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,7 @@ def fit(start: Linear, priors: Priors) -> Fit:
         here = _log_errors(found.rows, step.factors)
         found = dataclasses.replace(found, log_error=here)
         step = _solve(found, step.factors, priors)
-    return step
+    return step.without_idle()
 
 
 def refit(found: Linear, factors: Factors, priors: Priors) -> Fit:
@@ -157,45 +168,81 @@ def _solve(linear: Linear, factors: Factors, priors: Priors) -> Fit:
     """One round: a robust ridge step from where the model was linearised."""
     columns = _columns(linear.rows, priors)
     keys = list(columns)
-    names = list(QUANTITIES)
-    design = np.zeros((len(linear.rows), len(keys)))
-    for j, (quantity, scope) in enumerate(keys):
-        where = columns[quantity, scope]
-        design[where, j] = linear.sensitivity[where, names.index(quantity)]
+    design = _design(linear, columns)
     start = np.array([math.log(factors.get(k, 1.0)) for k in keys])
-    # the total log factor is what is shrunk, so the target is taken from zero
+    sd = np.array([columns[k].sd for k in keys])
+    # the whole log factor is shrunk, not the step, so the target is taken from zero
     target = linear.log_error - design @ start
-    sd = np.array([priors.sd(*k) for k in keys])
-    weights = row_weights(linear.rows, priors.balance)
+    weights = row_weights(linear.rows, priors.balance) / priors.noise**2
     logs = start
-    for _ in range(25):
+    for _ in range(_REWEIGHTINGS):
         residual = target + design @ logs
         robust = weights / np.sqrt(1.0 + (residual / priors.noise) ** 2)
-        scaled = design * (robust / priors.noise**2)[:, None]
         # most scopes are like their parents, a few are far: a prior with wide tails
         penalty = 1.0 / sd**2 / (1.0 + (logs / sd) ** 2 / priors.tail)
-        normal = scaled.T @ design + np.diag(penalty)
-        logs = np.linalg.solve(normal, -scaled.T @ target)
+        scaled = design.multiply(robust[:, None]).tocsr()
+        normal = (scaled.T @ design).toarray() + np.diag(penalty)
+        logs = np.linalg.solve(normal, -(scaled.T @ target))
     logs = start + np.clip(logs - start, -_LARGEST_STEP, _LARGEST_STEP)
     spread = np.sqrt(np.diag(np.linalg.inv(normal)))
     return Fit(
         factors={k: math.exp(x) for k, x in zip(keys, logs, strict=True)},
         log_sd=dict(zip(keys, spread.tolist(), strict=True)),
-        rows={k: len(columns[k]) for k in keys},
-        groups={k: len({_group(linear.rows[i]) for i in columns[k]}) for k in keys},
+        rows={k: len(columns[k].rows) for k in keys},
+        groups={
+            k: len({_group(linear.rows[i]) for i in columns[k].rows}) for k in keys
+        },
+        scopes=frozenset(
+            scope
+            for c in {r.configuration for r in linear.rows}
+            if c is not None
+            for scope in setting_of(c).scopes
+        ),
     )
 
 
-def _columns(rows: Sequence[Measurement], priors: Priors) -> dict[Key, list[int]]:
-    """Rows that each factor touches."""
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Rows that a factor touches, and how far it may be from 1."""
+
+    rows: tuple[int, ...]
+    sd: float
+
+
+def _design(linear: Linear, columns: Mapping[Key, _Column]) -> Any:
+    """Sensitivity of each row to each factor, most of them none."""
+    from scipy import sparse
+
+    names = list(QUANTITIES)
+    rows = [np.array(c.rows) for c in columns.values()]
+    values = [
+        linear.sensitivity[r, names.index(quantity)]
+        for r, (quantity, _) in zip(rows, columns, strict=True)
+    ]
+    which = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
+    shape = (len(linear.rows), len(rows))
+    return sparse.csr_matrix(
+        (np.concatenate(values), (np.concatenate(rows), which)), shape=shape
+    )
+
+
+def _columns(rows: Sequence[Measurement], priors: Priors) -> dict[Key, _Column]:
+    """List the factors; scopes that hold the same rows are one, the widest."""
     members: dict[str, list[int]] = defaultdict(list)
+    order: dict[str, int] = {}
     for i, row in enumerate(rows):
         if row.configuration is not None:
-            for scope in setting_of(row.configuration).scopes:
+            for place, scope in enumerate(setting_of(row.configuration).scopes):
                 members[scope].append(i)
-    return {
-        (q, s): where
-        for s, where in members.items()
-        for q in QUANTITIES
-        if priors.sd(q, s) > 0
-    }
+                order[scope] = place
+    found: dict[Key, _Column] = {}
+    for quantity in QUANTITIES:
+        first: dict[tuple[int, ...], str] = {}
+        for scope in sorted(members, key=lambda s: (order[s], s)):
+            sd = priors.sd(quantity, scope)
+            where = tuple(members[scope])
+            if sd > 0:
+                key = (quantity, first.setdefault(where, scope))
+                before = found[key].sd if key in found else 0.0
+                found[key] = _Column(where, math.hypot(sd, before))
+    return found

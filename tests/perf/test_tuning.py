@@ -1,0 +1,118 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dayrate import catalog
+from dayrate.catalog.store import rows
+from dayrate.perf.efficiency import load_efficiency
+from dayrate.perf.operators import OpKind
+from dayrate.perf.tuning import (
+    QUANTITIES,
+    Setting,
+    calibrated_efficiency,
+    engine_row,
+    factors_of,
+    fitted_factors,
+    fitted_scopes,
+    halved_peak,
+    level_of,
+    tuned_efficiency,
+)
+from dayrate.units import DType
+
+FITTED = [pytest.param(r, id=r["id"]) for r in rows("calibration") if "quantity" in r]
+H100 = Setting("h100-sxm-80gb", "hopper", "nvidia", "vllm", DType.BF16, experts=False)
+
+
+@pytest.mark.parametrize("row", FITTED)
+def test_a_factor_has_a_meaning_an_interval_and_measurements(
+    row: Mapping[str, Any],
+) -> None:
+    assert row["quantity"] in QUANTITIES
+    assert row["scope"] in fitted_scopes()
+    assert 0 < row["low"] <= row["factor"] <= row["high"]
+    assert row["rows"] >= row["groups"] >= 1
+
+
+def test_factors_are_unique() -> None:
+    assert len(fitted_factors()) == len(FITTED)
+
+
+@pytest.mark.parametrize("engine", [r["id"] for r in rows("engines")])
+@pytest.mark.parametrize("accelerator", catalog.accelerators(), ids=lambda a: a.id)
+def test_no_share_of_a_peak_exceeds_one(accelerator: Any, engine: str) -> None:
+    setting = Setting(
+        *(accelerator.id, accelerator.generation, accelerator.vendor, engine),
+        *(DType.FP8, True, halved_peak(accelerator)),
+    )
+    found = calibrated_efficiency(setting)
+    for c in found.kernels.values():
+        assert 0 < c.flop_frac <= 1
+        assert 0 < c.byte_frac <= 1
+        assert c.fixed_s >= 0
+    for ranks in (1, 8, 64):
+        byte_frac, fixed = found.link.at(ranks)
+        assert 0 < byte_frac <= 1
+        assert fixed >= 0
+
+
+def test_scopes_multiply_and_unknown_ones_change_nothing() -> None:
+    factors = {
+        ("compute", "all"): 2.0,
+        ("compute", "generation:hopper"): 1.5,
+        ("compute", "engine:vllm on nvidia"): 0.5,
+        ("compute", "engine:sglang"): 9.0,
+        ("memory", "family:vllm"): 3.0,
+    }
+    found = factors_of(H100, factors)
+    assert found["compute"] == pytest.approx(1.5)
+    assert found["memory"] == 3.0
+    assert found["layer"] == 1.0
+
+
+def test_a_factor_slows_only_its_own_part() -> None:
+    kernels = load_efficiency(H100.accelerator_id, H100.generation)
+    slow = tuned_efficiency(kernels, dict.fromkeys(QUANTITIES, 1.0) | {"cache": 2}, "x")
+    decode, gemm = (OpKind.ATTENTION_DECODE, DType.BF16), (OpKind.GEMM, DType.BF16)
+    assert slow.kernels[gemm] == kernels.kernels[gemm]
+    ratio = slow.kernels[decode].byte_frac / kernels.kernels[decode].byte_frac
+    assert ratio == pytest.approx(0.5)
+    assert slow.host.layer_s == kernels.host.layer_s
+
+
+def test_an_unseen_system_falls_back_level_by_level() -> None:
+    seen = {"accelerator:h100-sxm-80gb", "generation:hopper", "engine:vllm"}
+    others = ("h800-sxm-80gb", "hopper"), ("tpu-v5e", "tpu-v5e")
+    levels = [level_of(H100, seen)] + [
+        level_of(Setting(*o, "any", "vllm", DType.BF16, experts=False), seen)
+        for o in others
+    ]
+    assert levels == ["accelerator", "generation", "default"]
+    unseen = Setting(
+        "h100-sxm-80gb", "hopper", "nvidia", "mlc-llm", DType.BF16, experts=False
+    )
+    assert level_of(unseen, seen) == "generation"
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "era"),
+    [
+        ("vLLM", "0.5.4", "vllm-2024"),
+        ("vLLM", "0.11.1", "vllm"),
+        ("vLLM", "", "vllm"),
+        ("vLLM (Splitwise profiling)", "2023", "vllm-2023"),
+        ("TensorRT-LLM", "0.2", "tensorrt-llm-0.20"),
+        ("TensorRT-LLM", "TensorRT 10.11, CUDA 12.8", "tensorrt-llm-1-mlperf"),
+        ("TensorRT-LLM", "0.17", "tensorrt-llm-0"),
+        ("TensorRT-LLM", "1.0", "tensorrt-llm"),
+        ("something new", "3.1", "default"),
+    ],
+)
+def test_eras_of_engines(engine: str, version: str, era: str) -> None:
+    assert engine_row(engine, version)["id"] == era
+
+
+def test_geforce_states_half_the_16_bit_rate_and_its_sisters_do_not() -> None:
+    names = ("rtx-4090", "rtx-6000-ada", "h100-sxm-80gb")
+    assert [halved_peak(catalog.accelerator(n)) for n in names] == [True, False, False]
