@@ -184,7 +184,10 @@ def level_of(setting: Setting, seen: Collection[str]) -> str:
     >>> level_of(s, {"generation:hopper"})
     'default'
     """
-    device = (f"accelerator:{setting.accelerator_id}", f"generation:{setting.generation}")
+    device = (
+        f"accelerator:{setting.accelerator_id}",
+        f"generation:{setting.generation}",
+    )
     missed = next((i for i, scope in enumerate(device) if scope in seen), 2)
     missed += f"engine:{setting.engine}" not in seen
     return LEVELS[min(missed, 2)]
