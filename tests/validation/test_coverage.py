@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dayrate.perf.interval import load_intervals
+from dayrate.catalog.store import rows
+from dayrate.perf.interval import LEVELS, load_intervals
 from dayrate.validation.calibration import Shipped
 from dayrate.validation.coverage import inside, regime_names, situation_of
 from dayrate.validation.crossval import OutOfFold, fold_of
@@ -18,11 +19,11 @@ from dayrate.validation.table import read_table
 
 
 def test_a_measurement_is_inside_exactly_between_the_bounds() -> None:
-    rows = [row()] * 2
+    twice = [row()] * 2
     low, high = load_intervals().spread("output_tokens_per_s", "queued").factors[80]
     edges = -np.log([low, high])  # errors of measurements at the ends
-    assert inside(rows, edges * 0.999, 80).all()
-    assert not inside(rows, edges * 1.001 + [0.001, -0.001], 80).any()
+    assert inside(twice, edges * 0.999, 80).all()
+    assert not inside(twice, edges * 1.001 + [0.001, -0.001], 80).any()
 
 
 def test_unmeasured_rows_get_more_room() -> None:
@@ -38,13 +39,12 @@ def test_unmeasured_rows_get_more_room() -> None:
 def test_regimes_of_rows() -> None:
     closed = {"scenario": "online", "request_rate": "closed-loop"}
     closed |= {"concurrency_or_batch": "8", "metric": "tpot_ms"}
-    rows = table({}, closed).rows
-    assert regime_names(rows) == [("throughput", "queued"), ("tpot", "closed_loop")]
+    two = table({}, closed).rows
+    assert regime_names(two) == [("throughput", "queued"), ("tpot", "closed_loop")]
 
 
 def predicted_as_shipped() -> OutOfFold:
-    rows = published_table().rows
-    found, _ = predictions(rows, Shipped())
+    found, _ = predictions(published_table().rows, Shipped())
     return OutOfFold(
         rows=found.rows,
         predicted=found.predicted,
@@ -68,25 +68,29 @@ def test_estimates_have_every_part() -> None:
 
 
 def test_held_out_rows_are_never_fitted() -> None:
-    rows = table(*[{"gpu": g, "row_id": g} for g in ("L40S", "H100", "A100")]).rows
+    three = table(*[{"gpu": g, "row_id": g} for g in ("L40S", "H100", "A100")]).rows
     told: list[list[bool]] = []
 
     def refitted(kept: np.ndarray) -> Shipped:
         told.append(kept.tolist())
         return Shipped()
 
-    kept, errors = held_out(rows, ["a", "b", ""], refitted)
+    kept, errors = held_out(three, ["a", "b", ""], refitted)
     assert [r.keys["gpu"] for r in kept] == ["L40S", "H100"]
     assert told == [[False, True, True], [True, False, True]]
-    direct, _ = predictions(rows[:2], Shipped())
+    direct, _ = predictions(three[:2], Shipped())
     assert errors == pytest.approx(direct.log_error)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_shipped_intervals_hold_what_they_say(level: int) -> None:
+    """As recorded: rows of systems that neither fit nor quantiles had seen."""
+    everything = next(r for r in rows("intervals") if r["id"] == "all")
+    assert everything["coverage"][level] == pytest.approx(level / 100, abs=0.05)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["inference.csv", "serving_closed_loop.csv"])
-def test_intervals_of_80_percent_hold_it(shared_data: Path, name: str) -> None:
-    """Rows of systems that neither fit nor quantiles have seen."""
-    found = backtest(
-        read_table(shared_data / "measurements" / name), Shipped(), folds=5
-    )
+def test_published_tables_hold_it_too(shared_data: Path) -> None:
+    table = read_table(shared_data / "measurements" / "serving_closed_loop.csv")
+    found = backtest(table, Shipped(), folds=5)
     assert found.total.interval_coverage == pytest.approx(0.80, abs=0.05)
