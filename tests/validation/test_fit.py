@@ -37,10 +37,7 @@ def synthetic(truth: dict[tuple[str, str], float]) -> Table:
     ]
     exact, _ = predictions(table(*cells).rows, Tuned(truth))
     return table(
-        *(
-            c | {"value": str(v)}
-            for c, v in zip(cells, exact.predicted, strict=True)
-        )
+        *(c | {"value": str(v)} for c, v in zip(cells, exact.predicted, strict=True))
     )
 
 

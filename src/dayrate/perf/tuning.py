@@ -57,6 +57,7 @@ QUANTITIES: Mapping[str, str] = MappingProxyType(
         "memory": "time of reading weights and activations",
         "cache": "time of attention over the cache while decoding",
         "collective": "time of transfers between accelerators",
+        "exchange": "further time of all-to-alls: imbalance of experts, waiting",
         "step": "time of the engine per step",
         "layer": "time of the engine and of kernel launches per layer",
         "sequence": "time of the engine per sequence and step",
@@ -184,7 +185,10 @@ def level_of(setting: Setting, seen: Collection[str]) -> str:
     >>> level_of(s, {"generation:hopper"})
     'default'
     """
-    device = (f"accelerator:{setting.accelerator_id}", f"generation:{setting.generation}")
+    device = (
+        f"accelerator:{setting.accelerator_id}",
+        f"generation:{setting.generation}",
+    )
     missed = next((i for i, scope in enumerate(device) if scope in seen), 2)
     missed += f"engine:{setting.engine}" not in seen
     return LEVELS[min(missed, 2)]
@@ -234,6 +238,7 @@ def tuned_efficiency(
         ),
         reserve_bytes=kernels.reserve_bytes,
         level=level,
+        exchange=factor["exchange"],
     )
 
 

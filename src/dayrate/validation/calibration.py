@@ -26,7 +26,14 @@ from dayrate.perf.tuning import (
 )
 from dayrate.validation.configuration import Configuration
 
-__all__ = ["Calibration", "EngineLimits", "Shipped", "Tuned", "engine_limits", "setting_of"]
+__all__ = [
+    "Calibration",
+    "EngineLimits",
+    "Shipped",
+    "Tuned",
+    "engine_limits",
+    "setting_of",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from dayrate.validation.fit import Priors
 __all__ = ["PRIORS"]
 
 _DEVICE = frozenset({"compute", "memory", "cache", "collective"})
-_HOST = frozenset({"step", "layer", "sequence", "prefill_layer", "request"})
+_ENGINE = frozenset(
+    {"exchange", "step", "layer", "sequence", "prefill_layer", "request"}
+)
 _POWER = frozenset({"idle_power", "compute_power", "memory_power"})
 
 PRIORS = Priors(
@@ -29,11 +31,11 @@ PRIORS = Priors(
             "vendor": _DEVICE,
             "generation": _DEVICE | _POWER,
             "accelerator": frozenset({"compute", "memory"}),
-            "family": _DEVICE | _HOST,
-            "engine": _DEVICE | _HOST,
+            "family": _DEVICE | _ENGINE,
+            "engine": _DEVICE | _ENGINE,
             "engine on": _DEVICE | {"layer"},
             "weights": frozenset({"compute", "memory", "layer"}),
-            "experts": frozenset({"compute", "memory", "layer", "collective"}),
+            "experts": frozenset({"compute", "memory", "layer"}),
         }
     ),
     # what no kernel table says may be anything within reason
