@@ -40,16 +40,17 @@ class Priors:
     ``by_scope`` holds them by kind of scope; ``only`` the quantities that a kind of
     scope may change (all, if absent). ``noise`` is the scale of errors, beyond which
     they count less; ``balance`` the power of a group's size by which its rows weigh
-    less: 1 makes groups count alike, 0 rows.
+    less: 1 makes groups count alike, 0 rows. ``tail`` makes far factors likelier the
+    smaller it is; times to first token, whose errors are wide, count ``ttft`` times.
     """
 
     by_scope: Mapping[str, float]
     only: Mapping[str, frozenset[str]]
     wider: Mapping[str, float]
-    noise: float = 0.15
+    noise: float = 0.1
     balance: float = 0.7
-    ttft: float = 1.0
-    tail: float = 4.0
+    ttft: float = 2.0
+    tail: float = 2.0
     rounds: int = 3
 
     def sd(self, quantity: str, scope: str) -> float:

@@ -15,15 +15,15 @@ _POWER = frozenset({"idle_power", "compute_power", "memory_power"})
 PRIORS = Priors(
     by_scope=MappingProxyType(
         {
-            "all": 0.5,
-            "vendor": 0.15,
-            "generation": 0.15,
-            "accelerator": 0.1,
-            "family": 0.2,
-            "engine": 0.3,
-            "engine on": 0.2,
-            "weights": 0.15,
-            "experts": 0.2,
+            "all": 0.4,
+            "vendor": 0.1,
+            "generation": 0.1,
+            "accelerator": 0.07,
+            "family": 0.15,
+            "engine": 0.2,
+            "engine on": 0.15,
+            "weights": 0.1,
+            "experts": 0.15,
         }
     ),
     only=MappingProxyType(
