@@ -5,12 +5,15 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dayrate
+from dayrate.catalog.store import rows
 from dayrate.evidence import format_value
+from dayrate.perf.tuning import QUANTITIES
 from dayrate.scenario.flags import FLAGS
 from dayrate.scenario.result import ClaimCheck
 from dayrate.scenario.schema import Scenario
@@ -238,3 +241,56 @@ def _short(value: float, digits: int = 4) -> str:
 
 if __name__ == "__main__":
     SCHEMA.write_text(schema_text(), encoding="utf-8")
+
+
+# --- calibration --------------------------------------------------------------------
+
+
+def quantities() -> Iterator[str]:
+    """Write what each factor multiplies, and how many there are by kind of scope."""
+    fitted = [r for r in rows("calibration") if "quantity" in r]
+    yield "| quantity | what a factor multiplies | all | hardware | engine | engine on hardware | format, experts |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for name, meaning in QUANTITIES.items():
+        kinds = [_kind(r["scope"]) for r in fitted if r["quantity"] == name]
+        counts = [kinds.count(k) or "" for k in _KINDS]
+        yield "| " + " | ".join(map(str, [f"`{name}`", meaning, *counts])) + " |"
+
+
+_KINDS = ("all", "hardware", "engine", "engine on hardware", "model")
+
+
+def _kind(scope: str) -> str:
+    """Group the kinds of scopes."""
+    if " on " in scope:
+        return "engine on hardware"
+    kind = scope.split(":")[0]
+    hardware = dict.fromkeys(("vendor", "generation", "accelerator"), "hardware")
+    other = {"all": "all", "family": "engine", "engine": "engine"}
+    return (hardware | other).get(kind, "model")
+
+
+def largest_factors(number: int) -> Iterator[str]:
+    """Write the factors that are farthest from 1."""
+    fitted = [r for r in rows("calibration") if "quantity" in r]
+    fitted.sort(key=lambda r: -abs(math.log(r["factor"])))
+    yield "| quantity | scope | factor | 80 % interval | rows | groups |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for r in fitted[:number]:
+        interval = f"{r['low']:.2g} to {r['high']:.2g}"
+        yield (
+            f"| `{r['quantity']}` | {r['scope']} | {r['factor']:.2f} | {interval} | "
+            f"{r['rows']:,} | {r['groups']} |"
+        )
+
+
+def fit_scores() -> Iterator[str]:
+    """Write the cross-validated errors that the fit recorded."""
+    fit = next(r for r in rows("calibration") if "cross_validated" in r)
+    yield "| rows | number | groups | macro | median | p90 |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for s in fit["cross_validated"]:
+        yield (
+            f"| {s['of']} | {s['rows']:,} | {s['groups']} | {s['macro']:.3f} | "
+            f"{s['median']:.3f} | {s['p90']:.3f} |"
+        )

@@ -119,7 +119,7 @@ def test_energy_is_power_over_output() -> None:
 def test_a_power_cap_slows_prompts_more_than_decoding() -> None:
     cells = {**STATIC, "concurrency_or_batch": "1"}
     capped = {**cells, "gpu": "H100-SXM-80GB-powercap50"}
-    assert one("ttft_ms", **capped) > 1.5 * one("ttft_ms", **cells)
+    assert one("ttft_ms", **capped) > 1.1 * one("ttft_ms", **cells)
     assert one("tpot_ms", **capped) == pytest.approx(one("tpot_ms", **cells), rel=0.01)
     assert one("avg_power_w", **capped) <= 350
 

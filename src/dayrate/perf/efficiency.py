@@ -102,6 +102,7 @@ class Efficiency:
     host: HostOverhead
     reserve_bytes: Num
     level: str
+    exchange: Num = 1.0  # time of an all-to-all over what its bytes take: imbalance
 
     def coefficients(self, kind: OpKind, dtype: DType) -> Coefficients:
         """Those of the format, else of 16 bits: most formats are not calibrated."""
@@ -132,6 +133,8 @@ class Efficiency:
         across = transfer.node_bytes / (machine.node_bytes_per_s * byte_frac)
         hops = transfer.node_hops * machine.node_latency_s
         once = fixed + np.maximum(inside, across) + hops
+        if transfer.kind is TransferKind.ALL_TO_ALL:
+            once = once * self.exchange
         sent = np.asarray(transfer.link_bytes + transfer.node_bytes)
         return np.where(sent > 0, once * transfer.count, 0.0)
 

@@ -57,6 +57,7 @@ QUANTITIES: Mapping[str, str] = MappingProxyType(
         "memory": "time of reading weights and activations",
         "cache": "time of attention over the cache while decoding",
         "collective": "time of transfers between accelerators",
+        "exchange": "further time of all-to-alls: imbalance of experts, waiting",
         "step": "time of the engine per step",
         "layer": "time of the engine and of kernel launches per layer",
         "sequence": "time of the engine per sequence and step",
@@ -237,6 +238,7 @@ def tuned_efficiency(
         ),
         reserve_bytes=kernels.reserve_bytes,
         level=level,
+        exchange=factor["exchange"],
     )
 
 

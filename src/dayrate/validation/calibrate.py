@@ -2,16 +2,17 @@
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from dayrate import __version__
 from dayrate.perf.tuning import QUANTITIES
-from dayrate.validation.calibration import Tuned
+from dayrate.validation.calibration import Tuned, setting_of
 from dayrate.validation.crossval import FOLDS, OutOfFold, cross_validated
 from dayrate.validation.fit import Fit, fit, linearise
-from dayrate.validation.predict import predictions
+from dayrate.validation.predict import predictions, regime
 from dayrate.validation.priors import PRIORS
 from dayrate.validation.score import GROUP, score
 from dayrate.validation.table import Table, read_table
@@ -37,10 +38,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tables = [read_table(path) for path in asked.tables]
     table = Table(tuple(r for t in tables for r in t.rows), ())
     found = fitted(table)
-    scores = list(_scores(cross_validated(table, asked.folds)))
     names = [Path(path).name for path in asked.tables]
+    table_of = {
+        r.keys["row_id"]: name
+        for name, t in zip(names, tables, strict=True)
+        for r in t.rows
+    }
+    scores = [_line(s) for s in _scores(cross_validated(table, asked.folds), table_of)]
     asked.out.write_text(_yaml(found, names, scores, asked.folds), encoding="utf-8")
     print("\n".join([f"{len(found.factors)} factors in {asked.out}", *scores]))
+
+
+def _line(s: Mapping[str, Any]) -> str:
+    """Write a score as a mapping of YAML on one line."""
+    figures = ("macro", "median", "p90")
+    errors = ", ".join(f"{f}: {s[f + '_abs_log_error']:.4f}" for f in figures)
+    return (
+        f"{{part: {s['part']}, of: '{s['of']}', rows: {s['scored']}, "
+        f"groups: {s['groups']}, {errors}}}"
+    )
 
 
 def fitted(table: Table, tier: str = "A") -> Fit:
@@ -50,16 +66,23 @@ def fitted(table: Table, tier: str = "A") -> Fit:
     return fit(linearise(known.rows, {}), PRIORS)
 
 
-def _scores(found: OutOfFold) -> Iterator[str]:
-    """Cross-validated errors by metric, one a line."""
+def _scores(found: OutOfFold, table_of: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Cross-validated errors by table and metric, by regime and by engine."""
+    tables = [table_of[r.keys["row_id"]] for r in found.rows]
+    known = [(r, r.configuration) for r in found.rows if r.configuration]
+    parts = {
+        "table": tables,
+        "metric": [f"{t}, {r.metric}" for t, r in zip(tables, found.rows, strict=True)],
+        "regime": [regime(c).replace("_", " ") for _, c in known],
+        "engine": [setting_of(c).engine for _, c in known],
+        "generation": [setting_of(c).generation for _, c in known],
+    }
     groups = [tuple(r.keys[c] for c in GROUP) for r in found.rows]
-    for metric in ("", *sorted({r.metric for r in found.rows})):
-        where = [i for i, r in enumerate(found.rows) if metric in {"", r.metric}]
-        s = score(found.log_error[where], [groups[i] for i in where])
-        yield (
-            f"{metric or 'all'}: macro {s.macro_abs_log_error:.3f}, median "
-            f"{s.median_abs_log_error:.3f}, p90 {s.p90_abs_log_error:.3f}, {s.scored} rows"
-        )
+    for part, names in parts.items():
+        for name in sorted(set(names)):
+            where = [i for i, n in enumerate(names) if n == name]
+            s = score(found.log_error[where], [groups[i] for i in where])
+            yield {"part": part, "of": name, **s.to_dict()}
 
 
 def _yaml(found: Fit, tables: list[str], scores: list[str], folds: int) -> str:
@@ -78,7 +101,7 @@ def _yaml(found: Fit, tables: list[str], scores: list[str], folds: int) -> str:
         f"  tables: [{', '.join(tables)}]",
         f"  folds: {folds}",
         "  cross_validated:",
-        *(f"    - '{line}'" for line in scores),
+        *(f"    - {line}" for line in scores),
         "  scopes:",
         *(f"    - '{scope}'" for scope in sorted(found.scopes)),
         *common,

@@ -9,7 +9,7 @@ however many scopes there are.
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 Key = tuple[str, str]
 _NUDGE = 0.05  # of a log factor, for the sensitivities
 _LARGEST_STEP = 1.0  # of a log factor in one round
-_IDLE_BELOW = 0.03  # of a log factor: the noise of the data is 5 to 10 %
+_IDLE_BELOW = 0.05  # of a log factor: the noise of the data is 5 to 10 %
 _REWEIGHTINGS = 15
 _POWER_METRICS = frozenset({"avg_power_w", "energy_per_output_token_j"})
 
@@ -40,16 +40,18 @@ class Priors:
     ``by_scope`` holds them by kind of scope; ``only`` the quantities that a kind of
     scope may change (all, if absent). ``noise`` is the scale of errors, beyond which
     they count less; ``balance`` the power of a group's size by which its rows weigh
-    less: 1 makes groups count alike, 0 rows.
+    less: 1 makes groups count alike, 0 rows. ``tail`` makes far factors likelier the
+    smaller it is; times to first token, whose errors are wide, count ``ttft`` times.
     """
 
     by_scope: Mapping[str, float]
     only: Mapping[str, frozenset[str]]
     wider: Mapping[str, float]
-    noise: float = 0.15
+    noise: float = 0.1
     balance: float = 0.7
-    tail: float = 4.0
-    rounds: int = 4
+    ttft: float = 2.0
+    tail: float = 2.0
+    rounds: int = 3
 
     def sd(self, quantity: str, scope: str) -> float:
         """Standard deviation of a log factor, 0 where there is none. [1]"""
@@ -62,7 +64,7 @@ class Priors:
 
 def scope_kind(scope: str) -> str:
     """Name the kind of a scope: "engine:vllm on amd" is "engine on"."""
-    kind = scope.split(":")[0]
+    kind = scope.split(":", maxsplit=1)[0]
     return f"{kind} on" if " on " in scope else kind
 
 
@@ -108,11 +110,16 @@ def fit(start: Linear, priors: Priors) -> Fit:
     found = linearise(start.rows, step.factors)
     step = _solve(found, step.factors, priors)
     for _ in range(2, priors.rounds):
-        # sensitivities vary slowly: those of the second round will do
-        here = _log_errors(found.rows, step.factors)
-        found = dataclasses.replace(found, log_error=here)
-        step = _solve(found, step.factors, priors)
-    return step.without_idle()
+        step = _solve(_moved(found, step.factors), step.factors, priors)
+    kept = step.without_idle()
+    if not kept.factors:
+        return kept
+    return _solve(_moved(found, kept.factors), kept.factors, priors, only=kept.factors)
+
+
+def _moved(linear: Linear, factors: Factors) -> Linear:
+    """Predict anew at other factors; sensitivities vary slowly and are kept."""
+    return dataclasses.replace(linear, log_error=_log_errors(linear.rows, factors))
 
 
 def refit(found: Linear, factors: Factors, priors: Priors) -> Fit:
@@ -164,9 +171,19 @@ def _group(row: Measurement) -> Hashable:
     return tuple(row.keys[c] for c in ("source", "arch", "gpu")), late
 
 
-def _solve(linear: Linear, factors: Factors, priors: Priors) -> Fit:
-    """One round: a robust ridge step from where the model was linearised."""
+def _solve(
+    linear: Linear,
+    factors: Factors,
+    priors: Priors,
+    only: Collection[Key] | None = None,
+) -> Fit:
+    """One round: a robust ridge step from where the model was linearised.
+
+    ``factors`` are those of that point, ``only`` the ones to keep, all if None.
+    """
     columns = _columns(linear.rows, priors)
+    if only is not None:
+        columns = {k: c for k, c in columns.items() if k in only}
     keys = list(columns)
     design = _design(linear, columns)
     start = np.array([math.log(factors.get(k, 1.0)) for k in keys])
@@ -174,6 +191,7 @@ def _solve(linear: Linear, factors: Factors, priors: Priors) -> Fit:
     # the whole log factor is shrunk, not the step, so the target is taken from zero
     target = linear.log_error - design @ start
     weights = row_weights(linear.rows, priors.balance) / priors.noise**2
+    weights = weights * np.where([r.metric == "ttft_ms" for r in linear.rows], priors.ttft, 1.0)
     logs = start
     for _ in range(_REWEIGHTINGS):
         residual = target + design @ logs
@@ -211,7 +229,7 @@ class _Column:
 
 def _design(linear: Linear, columns: Mapping[Key, _Column]) -> Any:
     """Sensitivity of each row to each factor, most of them none."""
-    from scipy import sparse
+    from scipy import sparse  # noqa: PLC0415 - slow
 
     names = list(QUANTITIES)
     rows = [np.array(c.rows) for c in columns.values()]

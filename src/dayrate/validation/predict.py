@@ -4,6 +4,7 @@ Rows that share a model and number formats become arrays over one stacked replic
 that a table of thousands of rows takes a few hundred evaluations.
 """
 
+import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -110,26 +111,40 @@ def _why_not(row: Measurement) -> str:
 
 
 def _static(d: Deployments) -> Run:
+    """One batch in the engine itself: no network, no queue."""
     return static_batch(d.replica, d.traffic, d.concurrency / d.replicas, d.fitting)
 
 
 def _queued(d: Deployments) -> Run:
-    return queued(d.replica, d.traffic, d.requests / d.replicas, d.slots)
+    run = queued(d.replica, d.traffic, d.requests / d.replicas, d.slots)
+    return _requested(run, d.request_s)
 
 
 def _closed(d: Deployments) -> Run:
-    return closed_loop(
+    run = closed_loop(
         d.replica,
         d.traffic,
         d.concurrency / d.replicas,
         d.requests / d.replicas,
         d.slots,
     )
+    # Little's law: what a request spends outside the model it is not in a slot
+    inside_frac = run.e2e_s / (run.e2e_s + d.request_s)
+    slower = dataclasses.replace(run, requests_per_s=run.requests_per_s * inside_frac)
+    return _requested(slower, d.request_s)
 
 
 def _open(d: Deployments) -> Run:
-    return open_loop(
+    run = open_loop(
         d.replica, d.traffic, d.rate / d.replicas, d.requests / d.replicas, d.slots
+    )
+    return _requested(run, d.request_s)
+
+
+def _requested(run: Run, request_s: Floats) -> Run:
+    """Add the time of requests outside the model."""
+    return dataclasses.replace(
+        run, ttft_s=run.ttft_s + request_s, e2e_s=run.e2e_s + request_s
     )
 
 
@@ -158,9 +173,9 @@ def _metrics(d: Deployments, run: Run) -> dict[str, Floats]:
         "output_tokens_per_s": rate * out,
         "total_tokens_per_s": rate * (out + into),
         "requests_per_s": rate,
-        "ttft_ms": (run.ttft_s + d.request_s) * 1e3,
+        "ttft_ms": run.ttft_s * 1e3,
         "tpot_ms": run.tpot_s * 1e3,
-        "e2e_latency_s": run.e2e_s + d.request_s,
+        "e2e_latency_s": run.e2e_s,
         "avg_power_w": watts,
         "energy_per_output_token_j": joules,
     }

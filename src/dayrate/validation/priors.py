@@ -7,21 +7,23 @@ from dayrate.validation.fit import Priors
 __all__ = ["PRIORS"]
 
 _DEVICE = frozenset({"compute", "memory", "cache", "collective"})
-_HOST = frozenset({"step", "layer", "sequence", "prefill_layer", "request"})
+_ENGINE = frozenset(
+    {"exchange", "step", "layer", "sequence", "prefill_layer", "request"}
+)
 _POWER = frozenset({"idle_power", "compute_power", "memory_power"})
 
 PRIORS = Priors(
     by_scope=MappingProxyType(
         {
-            "all": 0.5,
-            "vendor": 0.15,
-            "generation": 0.15,
-            "accelerator": 0.1,
-            "family": 0.2,
-            "engine": 0.3,
-            "engine on": 0.2,
-            "weights": 0.15,
-            "experts": 0.2,
+            "all": 0.4,
+            "vendor": 0.1,
+            "generation": 0.1,
+            "accelerator": 0.07,
+            "family": 0.15,
+            "engine": 0.2,
+            "engine on": 0.15,
+            "weights": 0.1,
+            "experts": 0.15,
         }
     ),
     only=MappingProxyType(
@@ -29,11 +31,11 @@ PRIORS = Priors(
             "vendor": _DEVICE,
             "generation": _DEVICE | _POWER,
             "accelerator": frozenset({"compute", "memory"}),
-            "family": _DEVICE | _HOST,
-            "engine": _DEVICE | _HOST,
+            "family": _DEVICE | _ENGINE,
+            "engine": _DEVICE | _ENGINE,
             "engine on": _DEVICE | {"layer"},
             "weights": frozenset({"compute", "memory", "layer"}),
-            "experts": frozenset({"compute", "memory", "layer", "collective"}),
+            "experts": frozenset({"compute", "memory", "layer"}),
         }
     ),
     # what no kernel table says may be anything within reason
