@@ -264,7 +264,7 @@ def _kind(scope: str) -> str:
     """Group the kinds of scopes."""
     if " on " in scope:
         return "engine on hardware"
-    kind = scope.split(":")[0]
+    kind = scope.split(":", maxsplit=1)[0]
     hardware = dict.fromkeys(("vendor", "generation", "accelerator"), "hardware")
     other = {"all": "all", "family": "engine", "engine": "engine"}
     return (hardware | other).get(kind, "model")

@@ -191,7 +191,9 @@ def _solve(
     # the whole log factor is shrunk, not the step, so the target is taken from zero
     target = linear.log_error - design @ start
     weights = row_weights(linear.rows, priors.balance) / priors.noise**2
-    weights = weights * np.where([r.metric == "ttft_ms" for r in linear.rows], priors.ttft, 1.0)
+    weights = weights * np.where(
+        [r.metric == "ttft_ms" for r in linear.rows], priors.ttft, 1.0
+    )
     logs = start
     for _ in range(_REWEIGHTINGS):
         residual = target + design @ logs
