@@ -249,7 +249,7 @@ if __name__ == "__main__":
 def quantities() -> Iterator[str]:
     """Write what each factor multiplies, and how many there are by kind of scope."""
     fitted = [r for r in rows("calibration") if "quantity" in r]
-    yield "| quantity | what a factor multiplies | all | hardware | engine | engine on hardware | format, experts |"
+    yield f"| quantity | what a factor multiplies | {' | '.join(_KINDS)} |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for name, meaning in QUANTITIES.items():
         kinds = [_kind(r["scope"]) for r in fitted if r["quantity"] == name]

@@ -104,7 +104,36 @@ class Setting:
 def setting_for(
     accelerator: Accelerator, model: ModelSpec, weights: DType, engine: str
 ) -> Setting:
-    """Read from the catalogue what decides the factors."""
+    """Read from the catalogue what decides the factors.
+
+    Parameters
+    ----------
+    accelerator : Accelerator
+        From the catalogue.
+    model : ModelSpec
+        For whether it has experts.
+    weights : DType
+        Format they are stored in.
+    engine : str
+        Id of a row of the engines' data.
+
+    Returns
+    -------
+    Setting
+        Names only.
+
+    Examples
+    --------
+    >>> from dayrate import catalog
+    >>> from dayrate.perf.examples import LLAMA_3_1_70B
+    >>> card = catalog.accelerator("rtx-4090")
+    >>> setting_for(card, LLAMA_3_1_70B, DType.FP8, "vllm").halved
+    True
+
+    References
+    ----------
+    .. [1] ``docs/concepts/calibration.md``.
+    """
     return Setting(
         accelerator_id=accelerator.id,
         generation=accelerator.generation,
@@ -141,6 +170,26 @@ def halved_peak(device: Accelerator) -> bool:
     """Say whether the 16-bit peak is that of sums in 32 bits at half the rate.
 
     Elsewhere INT8 runs at twice the 16-bit rate, on such devices at four times.
+
+    Parameters
+    ----------
+    device : Accelerator
+        From the catalogue.
+
+    Returns
+    -------
+    bool
+        True for GeForce boards.
+
+    Examples
+    --------
+    >>> from dayrate import catalog
+    >>> halved_peak(catalog.accelerator("h100-sxm-80gb"))
+    False
+
+    References
+    ----------
+    .. [1] NVIDIA, "Ada GPU Architecture", 2023, appendix A.
     """
     peaks = device.peak_flop_per_s
     half, byte = (peaks.get(d, 0.0) for d in (DType.BF16, DType.INT8))
@@ -148,7 +197,30 @@ def halved_peak(device: Accelerator) -> bool:
 
 
 def factors_of(setting: Setting, factors: Factors) -> dict[str, float]:
-    """Multiply the factors of all scopes of a setting, for each quantity."""
+    """Multiply the factors of all scopes of a setting, for each quantity.
+
+    Parameters
+    ----------
+    setting : Setting
+        Accelerator, engine, format.
+    factors : Factors
+        By quantity and scope. [1]
+
+    Returns
+    -------
+    dict of str to float
+        A factor for each quantity. [1]
+
+    Examples
+    --------
+    >>> s = Setting("h100-sxm-80gb", "hopper", "nvidia", "vllm", DType.BF16, False)
+    >>> factors_of(s, {("cache", "all"): 2.0, ("cache", "engine:vllm"): 1.5})["cache"]
+    3.0
+
+    References
+    ----------
+    .. [1] ``docs/concepts/calibration.md``.
+    """
     return {
         q: math.prod(factors.get((q, s), 1.0) for s in setting.scopes)
         for q in QUANTITIES
@@ -177,13 +249,29 @@ def level_of(setting: Setting, seen: Collection[str]) -> str:
 
     An engine that was never measured costs a level.
 
+    Parameters
+    ----------
+    setting : Setting
+        Accelerator, engine, format.
+    seen : collection of str
+        Scopes that had measurements.
+
+    Returns
+    -------
+    str
+        One of `LEVELS`.
+
     Examples
     --------
-    >>> s = Setting("h800-sxm", "hopper", "nvidia", "vllm", DType.FP8, experts=True)
+    >>> s = Setting("h100-sxm-80gb", "hopper", "nvidia", "vllm", DType.BF16, False)
     >>> level_of(s, {"generation:hopper", "engine:vllm"})
     'generation'
     >>> level_of(s, {"generation:hopper"})
     'default'
+
+    References
+    ----------
+    .. [1] ``docs/concepts/calibration.md``.
     """
     device = (
         f"accelerator:{setting.accelerator_id}",
@@ -197,11 +285,25 @@ def level_of(setting: Setting, seen: Collection[str]) -> str:
 def calibrated_efficiency(setting: Setting) -> Efficiency:
     """Kernel timings of the accelerator under the shipped factors.
 
+    Parameters
+    ----------
+    setting : Setting
+        Accelerator, engine, format.
+
+    Returns
+    -------
+    Efficiency
+        With the ``level`` of `level_of`.
+
     Examples
     --------
     >>> s = Setting("h100-sxm-80gb", "hopper", "nvidia", "vllm", DType.BF16, False)
     >>> calibrated_efficiency(s).level
     'accelerator'
+
+    References
+    ----------
+    .. [1] ``docs/concepts/calibration.md``.
     """
     kernels = load_efficiency(setting.accelerator_id, setting.generation)
     factor = factors_of(setting, fitted_factors())
@@ -209,19 +311,87 @@ def calibrated_efficiency(setting: Setting) -> Efficiency:
 
 
 def calibrated_request_s(setting: Setting) -> float:
-    """Time of a request outside the model under the shipped factors. [s]"""
+    """Time of a request outside the model under the shipped factors.
+
+    Parameters
+    ----------
+    setting : Setting
+        Accelerator, engine, format.
+
+    Returns
+    -------
+    float
+        Before the first token. [s]
+
+    Examples
+    --------
+    >>> s = Setting("h100-sxm-80gb", "hopper", "nvidia", "vllm", DType.BF16, False)
+    >>> 0 < calibrated_request_s(s) < 0.2
+    True
+
+    References
+    ----------
+    .. [1] ``docs/concepts/calibration.md``.
+    """
     return request_seconds(factors_of(setting, fitted_factors()))
 
 
 def request_seconds(factor: Mapping[str, float]) -> float:
-    """Time of a request outside the model, before its first token. [s]"""
+    """Time of a request outside the model.
+
+    Parameters
+    ----------
+    factor : mapping of str to float
+        From `factors_of`. [1]
+
+    Returns
+    -------
+    float
+        Before the first token. [s]
+
+    Examples
+    --------
+    >>> request_seconds({"request": 2.0})
+    0.02
+
+    References
+    ----------
+    .. [1] ``docs/concepts/calibration.md``.
+    """
     return BASES["request"] * factor["request"]
 
 
 def tuned_efficiency(
     kernels: Efficiency, factor: Mapping[str, float], level: str
 ) -> Efficiency:
-    """Apply factors on times to what kernels reach; no share of a peak exceeds 1."""
+    """Apply factors on times to what kernels reach; no share of a peak exceeds 1.
+
+    Parameters
+    ----------
+    kernels : Efficiency
+        From kernel timings.
+    factor : mapping of str to float
+        From `factors_of`. [1]
+    level : str
+        From `level_of`.
+
+    Returns
+    -------
+    Efficiency
+        Of whole servers.
+
+    Examples
+    --------
+    >>> kernels = load_efficiency("h100-sxm-80gb", "hopper")
+    >>> double = dict.fromkeys(QUANTITIES, 2.0)
+    >>> slow = tuned_efficiency(kernels, double, "default")
+    >>> bool(slow.host.step_s == 2 * kernels.host.step_s)
+    True
+
+    References
+    ----------
+    .. [1] ``docs/concepts/calibration.md``.
+    """
     host = kernels.host
     layer = factor["layer"]
     return Efficiency(

@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 Key = tuple[str, str]
 _NUDGE = 0.05  # of a log factor, for the sensitivities
 _LARGEST_STEP = 1.0  # of a log factor in one round
-_IDLE_BELOW = 0.05  # of a log factor: the noise of the data is 5 to 10 %
+_IDLE_BELOW = 0.04  # of a log factor: the noise of the data is 5 to 10 %
 _REWEIGHTINGS = 15
 _POWER_METRICS = frozenset({"avg_power_w", "energy_per_output_token_j"})
 
@@ -47,14 +47,14 @@ class Priors:
     by_scope: Mapping[str, float]
     only: Mapping[str, frozenset[str]]
     wider: Mapping[str, float]
-    noise: float = 0.1
+    noise: float = 0.12
     balance: float = 0.7
-    ttft: float = 2.0
-    tail: float = 2.0
-    rounds: int = 3
+    ttft: float = 1.5
+    tail: float = 4.0
+    rounds: int = 4
 
     def sd(self, quantity: str, scope: str) -> float:
-        """Standard deviation of a log factor, 0 where there is none. [1]"""
+        """Give the standard deviation of a log factor, 0 where there is none. [1]"""
         kind = scope_kind(scope)
         allowed = self.only.get(kind)
         if allowed is not None and quantity not in allowed:
@@ -107,9 +107,10 @@ def fit(start: Linear, priors: Priors) -> Fit:
     in that row, so fits of parts of a table can share it.
     """
     step = _solve(start, {}, priors)
-    found = linearise(start.rows, step.factors)
-    step = _solve(found, step.factors, priors)
-    for _ in range(2, priors.rounds):
+    for _ in range(2):
+        found = linearise(start.rows, step.factors)
+        step = _solve(found, step.factors, priors)
+    for _ in range(3, priors.rounds):
         step = _solve(_moved(found, step.factors), step.factors, priors)
     kept = step.without_idle()
     if not kept.factors:

@@ -1,4 +1,4 @@
-"""How far from their parents factors may be, by kind of scope: the fit's only choices."""
+"""How far from their parents factors may be, by kind of scope."""
 
 from types import MappingProxyType
 
@@ -15,15 +15,15 @@ _POWER = frozenset({"idle_power", "compute_power", "memory_power"})
 PRIORS = Priors(
     by_scope=MappingProxyType(
         {
-            "all": 0.4,
-            "vendor": 0.1,
-            "generation": 0.1,
+            "all": 0.5,
+            "vendor": 0.15,
+            "generation": 0.15,
             "accelerator": 0.07,
-            "family": 0.15,
-            "engine": 0.2,
-            "engine on": 0.15,
-            "weights": 0.1,
-            "experts": 0.15,
+            "family": 0.2,
+            "engine": 0.3,
+            "engine on": 0.2,
+            "weights": 0.15,
+            "experts": 0.2,
         }
     ),
     only=MappingProxyType(
@@ -35,7 +35,7 @@ PRIORS = Priors(
             "engine": _DEVICE | _ENGINE,
             "engine on": _DEVICE | {"layer"},
             "weights": frozenset({"compute", "memory", "layer"}),
-            "experts": frozenset({"compute", "memory", "layer"}),
+            "experts": frozenset({"compute", "memory", "layer", "collective"}),
         }
     ),
     # what no kernel table says may be anything within reason
