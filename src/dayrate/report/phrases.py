@@ -29,7 +29,10 @@ PHRASES = (
     mark("vLLM V1's default for an API server on such a device"),
     mark("kept free for failures and roll-outs"),
     mark("all parts at their full watts"),
-    mark("kernel timings: of this accelerator, its generation, or the default"),
+    mark(
+        "kernel timings and published servers with vLLM: of this accelerator, its "
+        "generation, or the default"
+    ),
     mark("from its config: keys and values of all layers"),
     mark("no target: none was given that can be met"),
     mark("the split that needs the fewest accelerator-hours within the targets"),

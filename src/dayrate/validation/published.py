@@ -63,7 +63,7 @@ def chosen(found: Iterable[Cells]) -> list[Cells]:
 
     >>> row = dict.fromkeys(STRATUM, "FasterTransformer") | {"tier": "A"}
     >>> [r["row_id"] for r in chosen(row | {"row_id": i} for i in "abc")]
-    ['a', 'b']
+    ['b', 'c']
     """
     names = tuple(s["name"] for s in sources())
     strata: dict[tuple[str, ...], list[Cells]] = defaultdict(list)
