@@ -409,6 +409,7 @@ def tuned_efficiency(
         reserve_bytes=kernels.reserve_bytes,
         level=level,
         exchange=factor["exchange"],
+        link_slowdown=factor["collective"],
     )
 
 

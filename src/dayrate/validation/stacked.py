@@ -55,6 +55,7 @@ def stack_efficiencies(efficiencies: Sequence[Efficiency]) -> Efficiency:
         reserve_bytes=np.array([e.reserve_bytes for e in efficiencies], dtype=float),
         level="/".join(sorted({e.level for e in efficiencies})),
         exchange=np.array([e.exchange for e in efficiencies], dtype=float),
+        link_slowdown=np.array([e.link_slowdown for e in efficiencies], dtype=float),
     )
 
 
