@@ -15,6 +15,7 @@ import math
 from dayrate.serving.simulator.lookup import decode_series, step_s
 from dayrate.serving.simulator.memory import (
     attach,
+    keep,
     publish,
     release,
     take,
@@ -56,6 +57,7 @@ from dayrate.serving.simulator.state import (
     SAMPLE,
     SAMPLE_AT,
     SAMPLE_S,
+    SHARING,
     STACKED,
     STEP,
     TAIL,
@@ -253,13 +255,8 @@ def _admit(q: Requests, w: Work, s: State, i: int) -> bool:
     n = s.n
     blocks = (w.need[i] + n[BLOCK] - 1) // n[BLOCK]
     n[COMPUTED] = 0
-    if n[CACHING]:
-        if not attach(q, w, s, i, blocks):
-            return False
-    elif blocks > n[FREE]:
+    if not attach(q, w, s, i, blocks):
         return False
-    else:
-        n[FREE] -= blocks
     _pop_head(q, w, s)
     n[N_WAITING] -= 1
     n[N_RUNNING] += 1
@@ -290,7 +287,7 @@ def _grow(q: Requests, w: Work, s: State) -> None:
     at = n[STEP] % n[BLOCK]
     while s.grows[at] > n[FREE] + n[CACHED]:
         _preempt(q, w, s)
-    take(s, s.grows[at])
+    take(w, s, s.grows[at])
 
 
 def _preempt(q: Requests, w: Work, s: State) -> None:
@@ -307,6 +304,8 @@ def _preempt(q: Requests, w: Work, s: State) -> None:
         tokens = w.need[i] - 1
         _leave(s, tokens)
     release(q, w, s, i, tokens)
+    if n[CACHING] and not n[SHARING]:
+        keep(w, s, i, tokens // n[BLOCK])
     w.status[i] = WAITING
     w.preempted[i] += 1
     n[N_WAITING] += 1
@@ -366,7 +365,7 @@ def _first_token(q: Requests, w: Work, s: State, i: int) -> None:
     n = s.n
     if math.isnan(w.first_s[i]):
         w.first_s[i] = s.x[NOW]
-    if n[CACHING]:
+    if n[SHARING]:
         publish(q, w, s, i)
     tokens = w.need[i]
     left = w.left[i] - 1
@@ -420,7 +419,7 @@ def _decode(q: Requests, law: Law, w: Work, s: State, until_s: float) -> None:
     if steps > 1:
         steps = _steps_until(first_s, slower_s, until_s - x[NOW], steps)
     if steps > 1:
-        steps = _steps_with_room(s, steps)
+        steps = _steps_with_room(w, s, steps)
     n[STEP] += steps
     x[CONTEXT] += decoding * steps
     _pass(s, steps * first_s + slower_s * (0.5 * steps * (steps - 1)), steps)
@@ -450,7 +449,7 @@ def _steps_until(first_s: float, slower_s: float, rest_s: float, most: int) -> i
     return max(1, min(most, math.ceil(root - linear)))
 
 
-def _steps_with_room(s: State, steps: int) -> int:
+def _steps_with_room(w: Work, s: State, steps: int) -> int:
     """Limit steps to those that find blocks, and take these; the first has its own."""
     n = s.n
     spare = n[FREE] + n[CACHED]
@@ -464,7 +463,7 @@ def _steps_with_room(s: State, steps: int) -> int:
             steps = k
             break
         taken += more
-    take(s, taken)
+    take(w, s, taken)
     return steps
 
 

@@ -138,9 +138,19 @@ def _requests(requests: RequestList, limits: Limits) -> at.Requests:
         output_tokens=np.asarray(requests.output_tokens, dtype=np.int64),
         rank=rank,
         follows=np.full(n, -1),
+        cached_tokens=_cached(requests, limits),
         block_start=offsets,
         block_id=ids.astype(np.int64),
     )
+
+
+def _cached(requests: RequestList, limits: Limits) -> Ints:
+    """Count tokens cached whatever happens: where prompts do not say their blocks."""
+    known = requests.block_ids is not None and limits.prefix_caching
+    if requests.cached_input_frac == 0.0 or known:
+        return np.zeros(len(requests.arrival_s), dtype=np.int64)
+    tokens = np.asarray(requests.input_tokens) * requests.cached_input_frac
+    return np.floor(tokens).astype(np.int64)
 
 
 def _fits(q: at.Requests, limits: Limits) -> Bools:
@@ -190,6 +200,7 @@ def _state(
     seqs = min(limits.max_num_seqs, len(q.rank))
     by_rank = requests.priority is not None
     n, x = np.zeros(at.N_PLACES, dtype=np.int64), np.zeros(at.X_PLACES)
+    n[[at.REMAINS, at.LAST_REMAINS]] = -1
     for place in (at.NEXT, at.HEAD, at.TAIL, at.OLDEST, at.NEWEST, at.PARTIAL, at.LAST):
         n[place] = -1
     n[at.NEXT] = first
@@ -198,6 +209,7 @@ def _state(
     n[at.FREE], n[at.MAX_WAITING] = limits.kv_blocks, limits.max_waiting
     n[at.CHUNKED], n[at.BY_RANK] = limits.chunked_prefill, by_rank
     n[at.CACHING] = limits.prefix_caching
+    n[at.SHARING] = limits.prefix_caching and requests.block_ids is not None
     x[at.TIMEOUT_S] = limits.timeout_s
     x[at.SAMPLE_AT] = 0.0 if samples else math.inf
     x[at.SAMPLE_S] = max(float(q.arrival_s[-1]), 1.0) / max(samples, 2) * 2.0

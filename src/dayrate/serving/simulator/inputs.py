@@ -49,7 +49,8 @@ class Limits:
     chunked_prefill : bool
         Whether a prompt may be computed over several steps, beside decoding.
     prefix_caching : bool
-        Whether blocks stay until others need the room, to be found again.
+        Whether blocks stay until others need the room, to be found again: by requests
+        with the same prefix, where prompts say their blocks, and by those preempted.
     max_context_tokens : int
         Longest input and output together; longer requests are dropped. [token]
     max_waiting : int
@@ -63,7 +64,7 @@ class Limits:
     kv_blocks: int
     block_tokens: int = 16
     chunked_prefill: bool = True
-    prefix_caching: bool = False
+    prefix_caching: bool = True
     max_context_tokens: int = _UNLIMITED
     max_waiting: int = _UNLIMITED
     timeout_s: float = math.inf
@@ -82,7 +83,8 @@ class RequestList:
 
     ``priority`` counts down: lower goes first, as in vLLM; requests of equal priority
     keep their order. ``blocks`` are ids of the prompt's blocks, hashed with their
-    prefix, ragged: those of request i are ``ids[offsets[i]:offsets[i + 1]]``.
+    prefix, ragged: those of request i are ``ids[offsets[i]:offsets[i + 1]]``. Where they
+    are unknown, ``cached_input_frac`` of each prompt counts as cached.
     """
 
     arrival_s: Sequence[float] | Floats
@@ -91,12 +93,13 @@ class RequestList:
     priority: Sequence[int] | Ints | None = None
     block_offsets: Sequence[int] | Ints | None = None
     block_ids: Sequence[int] | Ints | None = None
+    cached_input_frac: float = 0.0
 
     def __post_init__(self) -> None:
         arrival = np.asarray(self.arrival_s, dtype=float)
         if arrival.size == 0:
             raise InvalidInput("There is no request to simulate. Give at least one.")
-        if len(self.input_tokens) != arrival.size != len(self.output_tokens):
+        if not len(self.input_tokens) == arrival.size == len(self.output_tokens):
             raise InvalidInput("Arrivals, inputs and outputs differ in number.")
         if not np.isfinite(arrival).all() or arrival[0] < 0:
             raise InvalidInput("An arrival is not a time from 0 on; correct it.")

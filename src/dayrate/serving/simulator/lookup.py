@@ -14,7 +14,7 @@ from dayrate.serving.simulator.state import (
 __all__ = ["decode_series", "step_s"]
 
 
-def step_s(  # noqa: PLR0917 - called for every step, so no object is built
+def step_s(
     law: Law,
     prefill: int,
     pairs: float,

@@ -9,18 +9,20 @@ import math
 from dayrate.serving.simulator.state import (
     BLOCK,
     CACHED,
-    CACHING,
     COMPUTED,
     FREE,
+    LAST_REMAINS,
     N_RUNNING,
     NEWEST,
     OLDEST,
+    REMAINS,
+    SHARING,
     Requests,
     State,
     Work,
 )
 
-__all__ = ["attach", "cached_blocks", "publish", "release", "take"]
+__all__ = ["attach", "cached_blocks", "keep", "publish", "release", "take"]
 
 
 def cached_blocks(q: Requests, s: State, i: int) -> int:
@@ -56,7 +58,7 @@ def cached_blocks(q: Requests, s: State, i: int) -> int:
 
 
 def attach(q: Requests, w: Work, s: State, i: int, blocks: int) -> bool:
-    """Share the cached prefix of a prompt and take new blocks for the rest.
+    """Give a request its blocks: those still cached, and new ones for the rest.
 
     Parameters
     ----------
@@ -83,32 +85,67 @@ def attach(q: Requests, w: Work, s: State, i: int, blocks: int) -> bool:
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
     n = s.n
+    if n[SHARING]:
+        hits = _share(q, w, s, i, blocks)
+    elif blocks > n[FREE] + n[CACHED]:
+        hits = -1
+    elif w.shared[i] > 0:
+        hits = _recover(w, s, i)
+    else:
+        hits = 0
+    if hits < 0:
+        return False
+    take(w, s, blocks - hits)
+    tokens = min(hits * n[BLOCK], w.need[i] - 1)  # the last is always computed
+    if math.isnan(w.start_s[i]):
+        tokens = max(tokens, min(q.cached_tokens[i], w.need[i] - 1))
+        w.hit_tokens[i] = tokens
+    n[COMPUTED] = tokens
+    return True
+
+
+def _share(q: Requests, w: Work, s: State, i: int, blocks: int) -> int:
+    """Use the cached prefix of a prompt and count it; -1 where the rest has no room."""
+    n = s.n
     hits = cached_blocks(q, s, i)
     start = q.block_start[i]
     idle = 0  # of the hits, those that count as evictable until they are used
     for j in range(start, start + hits):
         idle += s.users[q.block_id[j]] == 0
     if blocks - hits > n[FREE] + n[CACHED] - idle:
-        return False
+        return -1
     for j in range(start, start + hits):
         _use(s, q.block_id[j])
         w.held[j] = 1
     w.shared[i] = hits
-    take(s, blocks - hits)
-    tokens = min(hits * n[BLOCK], w.need[i] - 1)  # the last is always computed
-    n[COMPUTED] = tokens
-    if math.isnan(w.start_s[i]):
-        w.hit_tokens[i] = min(hits * n[BLOCK], q.input_tokens[i])
-    return True
+    return hits
 
 
-def take(s: State, blocks: int) -> None:
+def _recover(w: Work, s: State, i: int) -> int:
+    """Give a preempted request back what is left of its blocks, and count it."""
+    n = s.n
+    hits = w.shared[i]
+    w.shared[i] = 0
+    n[CACHED] -= hits
+    before, j = -1, n[REMAINS]
+    while j != i:
+        before, j = j, w.chain[j]
+    if before < 0:
+        n[REMAINS] = w.chain[i]
+    else:
+        w.chain[before] = w.chain[i]
+    if n[LAST_REMAINS] == i:
+        n[LAST_REMAINS] = before
+    return hits
+
+
+def take(w: Work, s: State, blocks: int) -> None:
     """Take free blocks; where there are too few, evict the least recently used.
 
     Parameters
     ----------
-    s : State
-        The replica.
+    w, s : Work, State
+        The requests' fate, the replica.
     blocks : int
         Blocks to take; there must be as many. [1]
 
@@ -128,13 +165,78 @@ def take(s: State, blocks: int) -> None:
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
     n = s.n
-    while n[FREE] < blocks:
-        oldest = n[OLDEST]
-        _unlink(s, oldest)
-        s.users[oldest] = -1
-        n[CACHED] -= 1
-        n[FREE] += 1
+    if n[SHARING]:
+        while n[FREE] < blocks:
+            oldest = n[OLDEST]
+            _unlink(s, oldest)
+            s.users[oldest] = -1
+            n[CACHED] -= 1
+            n[FREE] += 1
+    else:
+        rest = blocks
+        while rest > 0 and n[REMAINS] >= 0:
+            rest -= _evict(w, s, rest)
     n[FREE] -= blocks
+
+
+def _evict(w: Work, s: State, blocks: int) -> int:
+    """Free some of what the first preempted request left, and count it.
+
+    There is no free block when one is preempted, so all that are free now have become
+    so later and are younger.
+    """
+    n = s.n
+    i = n[REMAINS]
+    freed = min(blocks, w.shared[i])
+    w.shared[i] -= freed
+    n[CACHED] -= freed
+    n[FREE] += freed
+    if w.shared[i] == 0:
+        n[REMAINS] = w.chain[i]
+        if n[REMAINS] < 0:
+            n[LAST_REMAINS] = -1
+    return freed
+
+
+def keep(w: Work, s: State, i: int, blocks: int) -> None:
+    """Leave the full blocks of a preempted request cached until others need them.
+
+    Parameters
+    ----------
+    w, s : Work, State
+        The requests' fate, the replica.
+    i : int
+        Position of the request. [1]
+    blocks : int
+        Its full blocks, which are free now. [1]
+
+    Returns
+    -------
+    None
+        The state changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.preemptions.tolist()
+    [0, 0]
+
+    References
+    ----------
+    .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
+    """
+    n = s.n
+    if blocks == 0:
+        return
+    w.shared[i] = blocks
+    w.chain[i] = -1
+    n[FREE] -= blocks
+    n[CACHED] += blocks
+    if n[REMAINS] < 0:
+        n[REMAINS] = i
+    else:
+        w.chain[n[LAST_REMAINS]] = i
+    n[LAST_REMAINS] = i
 
 
 def publish(q: Requests, w: Work, s: State, i: int) -> None:
@@ -200,7 +302,7 @@ def release(q: Requests, w: Work, s: State, i: int, tokens: int) -> None:
     n = s.n
     n[FREE] += (tokens + n[BLOCK] - 1) // n[BLOCK] - w.shared[i]
     n[N_RUNNING] -= 1
-    if n[CACHING]:
+    if n[SHARING]:
         for j in range(q.block_start[i], q.block_start[i + 1]):
             if w.held[j]:
                 _unuse(s, q.block_id[j])

@@ -9,7 +9,7 @@ WAITING, RUNNING, DONE, TOO_LONG, REJECTED, TIMED_OUT = 0, 1, 2, 3, 4, 5
 
 # places in State.n: limits,
 MAX_SEQS, MAX_TOKENS, BLOCK, TOTAL, MAX_WAITING = 0, 1, 2, 3, 4
-CHUNKED, BY_RANK, CACHING = 5, 6, 7
+CHUNKED, BY_RANK, SHARING = 5, 6, 7
 # what there is now,
 NEXT, HEAD, TAIL, N_WAITING, N_RUNNING, N_DECODING = 8, 9, 10, 11, 12, 13
 FREE, CACHED, STEP, NEXT_END, STACKED, HEAPED = 14, 15, 16, 17, 18, 19
@@ -17,7 +17,8 @@ OLDEST, NEWEST = 20, 21
 # and the step that is being put together
 PARTIAL, COMPUTED, PREFILL, ENDING, BLOCKED, PREEMPTED = 22, 23, 24, 25, 26, 27
 ITERATIONS, SAMPLE, DROPPED, N_DONE, LAST, BY_PREFIX = 28, 29, 30, 31, 32, 33
-N_PLACES = 34
+CACHING, REMAINS, LAST_REMAINS = 34, 35, 36
+N_PLACES = 37
 
 # places in State.x
 NOW, CONTEXT, PAIRS, READ, BUSY_S, TIMEOUT_S, SAMPLE_AT, SAMPLE_S = range(8)
@@ -43,6 +44,7 @@ class Requests(NamedTuple):
     output_tokens: Ints
     rank: Ints  # service order: lower first
     follows: Ints
+    cached_tokens: Ints  # of the prompt, found wherever it runs first
     block_start: Ints  # of the hashed prompt blocks, one more than requests
     block_id: Ints
 
@@ -74,7 +76,7 @@ class Work(NamedTuple):
     left: Ints  # output tokens still to come
     due: Ints  # number of its last decode step
     chain: Ints  # next in the queue, or among those that end together
-    shared: Ints  # cache blocks it holds together with others
+    shared: Ints  # blocks it shares; of a preempted request, those not yet evicted
     held: Ints  # by prompt block: whether it is such a block
 
 
