@@ -9,6 +9,7 @@ Floats = npt.NDArray[np.float64]
 
 #: A clock is coarse where most requests share a stamp with the one before.
 _COARSE_SHARE = 0.5
+_REGULAR_SHARE = 0.9  # of the gaps between stamps that are whole ticks
 
 
 def poisson_arrivals(
@@ -40,7 +41,8 @@ def spread_stamps(
     steps = np.diff(stamps)
     if len(steps) == 0 or len(stamps) > _COARSE_SHARE * len(arrival_s):
         return arrival_s, None
-    tick = float(steps.min())
-    if not np.allclose(steps / tick, np.round(steps / tick), atol=1e-3):
+    tick = float(np.median(steps))
+    whole = np.isclose(steps / tick, np.round(steps / tick), atol=1e-2)
+    if whole.mean() < _REGULAR_SHARE:
         return arrival_s, None
     return np.sort(arrival_s + rng.uniform(0.0, tick, len(arrival_s))), tick

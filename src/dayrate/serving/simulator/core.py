@@ -407,8 +407,7 @@ def _end(q: Requests, w: Work, s: State) -> None:
 
 def _decode(q: Requests, law: Law, w: Work, s: State, until_s: float) -> None:
     """Take steps without prefill until a sequence ends, arrives or finds no block."""
-    n, x = s.n, s.x
-    decoding = n[N_DECODING]
+    n, x, decoding = s.n, s.x, s.n[N_DECODING]
     first_s, slower_s, room = decode_series(law, decoding, x[CONTEXT])
     steps = _steps_to_end(s)
     if steps > room:
@@ -416,6 +415,9 @@ def _decode(q: Requests, law: Law, w: Work, s: State, until_s: float) -> None:
     if n[NEXT] >= 0 and (n[N_WAITING] == 0 or n[BY_RANK]):
         # who arrives behind others in a queue changes nothing
         until_s = min(until_s, q.arrival_s[n[NEXT]])
+    if n[N_WAITING] > 0 and x[TIMEOUT_S] < math.inf:
+        # who gives up may leave the head of the queue to a smaller request
+        until_s = min(until_s, q.arrival_s[_head(s)] + x[TIMEOUT_S])
     if steps > 1:
         steps = _steps_until(first_s, slower_s, until_s - x[NOW], steps)
     if steps > 1:

@@ -83,8 +83,8 @@ class RequestList:
 
     ``priority`` counts down: lower goes first, as in vLLM; requests of equal priority
     keep their order. ``blocks`` are ids of the prompt's blocks, hashed with their
-    prefix, ragged: those of request i are ``ids[offsets[i]:offsets[i + 1]]``. Where they
-    are unknown, ``cached_input_frac`` of each prompt counts as cached.
+    prefix, ragged: those of request i are ``ids[offsets[i]:offsets[i + 1]]``. Where
+    they are unknown, ``cached_input_frac`` of each prompt counts as cached.
     """
 
     arrival_s: Sequence[float] | Floats

@@ -14,7 +14,7 @@ from dayrate.serving.simulator.state import (
 __all__ = ["decode_series", "step_s"]
 
 
-def step_s(
+def step_s(  # noqa: PLR0917
     law: Law,
     prefill: int,
     pairs: float,

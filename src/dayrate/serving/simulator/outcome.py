@@ -1,4 +1,4 @@
-"""What comes out of a simulation: each request's fate, the replicas, and the summary."""
+"""What comes out of a simulation: the fate of requests, the replicas, a summary."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
