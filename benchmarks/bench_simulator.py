@@ -20,7 +20,7 @@ LOADS = (0.3, 0.5, 0.8)
 
 def requests(n: int, load: float) -> RequestList:
     rng = np.random.default_rng(0)
-    chat = preset("azure-conversation")
+    chat = preset("chat")
     sides = (chat.input_length.tokens, chat.output_length.tokens)
     drawn = [np.maximum(np.round(rng.choice(t, n)), 1).astype(int) for t in sides]
     rate = load * float(capacity(LLAMA_ON_H100, CHAT, Slo()).requests_per_s)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dayrate.serving.examples import LLAMA_ON_H100
 from dayrate.serving.simulator import core, engine
 from dayrate.serving.simulator import state as at
-from dayrate.serving.simulator.inputs import Limits, RequestList
+from dayrate.serving.simulator.inputs import Limits, RequestList, Routing
 from dayrate.serving.simulator.law import StepLaw, step_law
 
 LAW = step_law(LLAMA_ON_H100, 8192)
@@ -59,7 +59,7 @@ REGIMES: dict[str, tuple[RequestList, Limits]] = {
         Limits(16, 1024, 600, max_waiting=30, timeout_s=1.5),
     ),
     "long context": (
-        RequestList(np.arange(40) * 0.5, [7000] * 40, [200] * 40),
+        RequestList((np.arange(40.0) * 0.5).tolist(), [7000] * 40, [200] * 40),
         Limits(64, 512, 1790),
     ),
 }
@@ -108,7 +108,7 @@ class Opened:
     def of(cls, requests: RequestList, limits: Limits, law: StepLaw = LAW) -> "Opened":
         arrays = engine._requests(requests, limits)
         taken = engine._fits(arrays, limits)
-        _, first = engine._turns(arrays, taken, 1, engine.Routing.ROUND_ROBIN)
+        _, first = engine._turns(arrays, taken, 1, Routing.ROUND_ROBIN)
         state = engine._state(requests, arrays, limits, 0, int(first[0]))
         work = engine._work(arrays, taken)
         made = (engine._ready(x, False) for x in (arrays, work, state, law.tables))

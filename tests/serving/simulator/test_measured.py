@@ -42,7 +42,7 @@ def test_measured_vllm_runs(name: str, shared_data: Path) -> None:
     with gzip.open(f"{stem}.csv.gz", "rt") as file:
         rows = list(csv.DictReader(file))
     col = {k: np.array([float(r[k]) for r in rows]) for k in rows[0]}
-    tokens = [col[f"{side}put_tokens"].astype(int) for side in ("in", "out")]
+    inputs, outputs = (col[f"{side}put_tokens"].astype(int) for side in ("in", "out"))
     found = catalog.accelerator(accelerator_id)
     server = catalog.server_for(found.id)
     replica = Replica(
@@ -58,9 +58,9 @@ def test_measured_vllm_runs(name: str, shared_data: Path) -> None:
         Engine(meta["max_num_seqs"], meta["max_num_batched_tokens"]),
         load_efficiency(found.id, found.generation),
     )
-    limits = limits_of(replica, float(tokens[0].mean() + tokens[1].mean() / 2))
+    limits = limits_of(replica, float(inputs.mean() + outputs.mean() / 2))
     law = step_law(replica, 32_768)
-    run = simulate(RequestList(col["arrival_s"], *tokens), law, limits)
+    run = simulate(RequestList(col["arrival_s"], inputs, outputs), law, limits)
     span = float((col["arrival_s"] + col["e2e_s"]).max())
     errors = (
         run.end_s / span - 1,

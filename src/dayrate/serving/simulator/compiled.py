@@ -1,6 +1,7 @@
 """The event loop compiled: the very same functions, by numba."""
 
 import functools
+import importlib
 import types
 from typing import Any
 
@@ -35,7 +36,7 @@ def compiled_core() -> dict[str, Any]:
     .. [1] S. K. Lam, A. Pitrou, S. Seibert, "Numba", LLVM-HPC 2015.
     """
     try:
-        import numba  # noqa: PLC0415 - an extra
+        numba = importlib.import_module("numba")  # an extra
     except ImportError as e:
         raise InvalidInput(
             "The compiled engine needs numba: pip install 'dayrate[fast]', or take "
@@ -46,5 +47,9 @@ def compiled_core() -> dict[str, Any]:
         names.update(vars(module))
     for name, f in list(names.items()):
         if isinstance(f, types.FunctionType):
-            names[name] = numba.njit(types.FunctionType(f.__code__, names, name))
+            names[name] = numba.njit(
+                types.FunctionType(f.__code__, names, name),
+                error_model="numpy",
+                forceinline=name.startswith("_"),
+            )
     return names

@@ -96,7 +96,7 @@ def simulate(
     advance, send = core.advance, routing.route
     if compiled:
         advance, send = (compiled_core()[f] for f in ("advance", "route"))
-    replica = chosen if compiled else chosen.tolist()
+    replica: Any = chosen if compiled else chosen.tolist()
     if route is not Routing.ROUND_ROBIN:
         for s in states:
             s.n[at.BY_PREFIX] = route is Routing.PREFIX_AWARE
@@ -260,5 +260,5 @@ def _timeline(states: tuple[Any, ...]) -> Timeline:
         own = np.asarray(s.samples).reshape(-1, 4)[: s.n[at.SAMPLE] : every]
         rows.append(own)
     shortest = min(len(r) for r in rows)
-    total = sum(r[:shortest] for r in rows).astype(np.int64)
-    return Timeline(np.arange(shortest) * apart, *total.T)
+    total = np.sum([r[:shortest] for r in rows], axis=0).astype(np.int64)
+    return Timeline(np.arange(shortest, dtype=float) * apart, *total.T)
