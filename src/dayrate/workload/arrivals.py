@@ -19,7 +19,7 @@ def poisson_arrivals(
 
     >>> rng = np.random.default_rng(1)
     >>> len(poisson_arrivals(10.0, 100.0, rng))
-    980
+    1001
     """
     count = int(rng.poisson(requests_per_s * span_s))
     return np.sort(rng.uniform(0.0, span_s, count))

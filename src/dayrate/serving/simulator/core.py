@@ -132,17 +132,17 @@ def _arrive(q: Requests, w: Work, s: State) -> None:
         if n[N_WAITING] >= n[MAX_WAITING]:
             w.status[i] = REJECTED
             n[DROPPED] += 1
+        elif n[BY_RANK]:
+            n[N_WAITING] += 1
+            _push(q, s, i)
         else:
             n[N_WAITING] += 1
-            if n[BY_RANK]:
-                _push(q, s, i)
+            w.chain[i] = -1
+            if n[HEAD] < 0:
+                n[HEAD] = i
             else:
-                w.chain[i] = -1
-                if n[HEAD] < 0:
-                    n[HEAD] = i
-                else:
-                    w.chain[n[TAIL]] = i
-                n[TAIL] = i
+                w.chain[n[TAIL]] = i
+            n[TAIL] = i
         i = n[NEXT]
 
 
@@ -168,11 +168,10 @@ def _head(s: State) -> int:
 
 
 def _pop_head(q: Requests, w: Work, s: State) -> None:
-    n = s.n
-    if n[HEAPED] > 0:
+    if s.n[HEAPED] > 0:
         _pop(q, s)
     else:
-        n[HEAD] = w.chain[n[HEAD]]
+        s.n[HEAD] = w.chain[s.n[HEAD]]
 
 
 def _push(q: Requests, s: State, i: int) -> None:
@@ -329,10 +328,10 @@ def _remove(w: Work, s: State, i: int) -> None:
     j = s.ends[at]
     if j == i:
         s.ends[at] = w.chain[i]
-        return
-    while w.chain[j] != i:
-        j = w.chain[j]
-    w.chain[j] = w.chain[i]
+    else:
+        while w.chain[j] != i:
+            j = w.chain[j]
+        w.chain[j] = w.chain[i]
 
 
 def _leave(s: State, tokens: int) -> None:
@@ -412,11 +411,9 @@ def _decode(q: Requests, law: Law, w: Work, s: State, until_s: float) -> None:
     steps = _steps_to_end(s)
     if steps > room:
         steps = int(room) + 1
-    if n[NEXT] >= 0 and (n[N_WAITING] == 0 or n[BY_RANK]):
-        # who arrives behind others in a queue changes nothing
+    if n[NEXT] >= 0 and (n[N_WAITING] == 0 or n[BY_RANK]):  # else behind others
         until_s = min(until_s, q.arrival_s[n[NEXT]])
-    if n[N_WAITING] > 0 and x[TIMEOUT_S] < math.inf:
-        # who gives up may leave the head of the queue to a smaller request
+    if n[N_WAITING] > 0 and x[TIMEOUT_S] < math.inf:  # a smaller one may be behind
         until_s = min(until_s, q.arrival_s[_head(s)] + x[TIMEOUT_S])
     if steps > 1:
         steps = _steps_until(first_s, slower_s, until_s - x[NOW], steps)

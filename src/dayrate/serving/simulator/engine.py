@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-#: Requests from which compiling, which takes seconds, is worth it.
-_MANY = 200_000
+#: Requests from which compiling, which takes half a minute, is worth it.
+_MANY = 2_000_000
 _IN_REPLICA_TURN, _LEFT_OUT = -1, -2
 
 

@@ -134,7 +134,7 @@ def limits_of(replica: Replica, context_tokens: float, **others: Any) -> Limits:
     --------
     >>> from dayrate.serving.examples import LLAMA_ON_H100
     >>> limits_of(LLAMA_ON_H100, 1260.0).kv_blocks
-    83012
+    87476
 
     References
     ----------
