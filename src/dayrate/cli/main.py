@@ -19,6 +19,8 @@ from dayrate.cli.catalog import catalog_command
 from dayrate.cli.output import PipeClosed, say, write
 from dayrate.cli.quote import EPILOG as QUOTE_EPILOG
 from dayrate.cli.quote import QuoteCommand, quote_command
+from dayrate.cli.simulate import EPILOG as SIMULATE_EPILOG
+from dayrate.cli.simulate import simulate_command
 from dayrate.errors import DayrateError, InvalidInput, NoPlan, did_you_mean
 from dayrate.report.i18n import language, words
 
@@ -35,6 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command("quote", cls=QuoteCommand, epilog=QUOTE_EPILOG)(quote_command)
+app.command("simulate", cls=QuoteCommand, epilog=SIMULATE_EPILOG)(simulate_command)
 app.command("catalog", epilog=CATALOG_EPILOG)(catalog_command)
 app.command("backtest", epilog=BACKTEST_EPILOG)(backtest_command)
 
@@ -109,7 +112,9 @@ def _failed(error: Exception, arguments: Sequence[str], *, debug: bool) -> int:
 def _usage(error: Exception, arguments: Sequence[str]) -> str:
     """One sentence for a command line that cannot be read."""
     context = getattr(error, "ctx", None)
-    named = [a for a in arguments[:1] if a in {"quote", "catalog", "backtest"}]
+    named = [
+        a for a in arguments[:1] if a in {"quote", "simulate", "catalog", "backtest"}
+    ]
     path = " ".join(["dayrate", *named])
     helped = f"`{path} --help` lists what is allowed."
     name = getattr(error, "option_name", "")

@@ -3,10 +3,21 @@
 import os
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 
+from dayrate.errors import InvalidInput
 from dayrate.report.i18n import Words, language, words
 
-__all__ = ["PipeClosed", "asked_words", "colour", "page_width", "say", "write"]
+__all__ = [
+    "PipeClosed",
+    "asked_words",
+    "colour",
+    "page_width",
+    "say",
+    "write",
+    "write_file",
+]
 
 _WIDTH = 80
 
@@ -22,6 +33,28 @@ def write(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         raise PipeClosed from None
+
+
+def write_file(path: str, text: str) -> None:
+    """Write a file whole or not at all, whatever interrupts it."""
+    target = Path(path)
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as file:
+            part = Path(file.name)
+            try:
+                file.write(text)
+                file.close()
+                part.replace(target)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+    except OSError as e:
+        raise InvalidInput(
+            f"Cannot write {path}: {e.strerror or e}. Give a path in a folder that "
+            "exists and may be written."
+        ) from e
 
 
 def say(text: str) -> None:

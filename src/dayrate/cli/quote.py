@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dayrate.scenario.answer import Quote
     from dayrate.scenario.read import ScenarioFile
 
-__all__ = ["EPILOG", "QuoteCommand", "quote_command"]
+__all__ = ["EPILOG", "QuoteCommand", "quote_command", "scenario_file"]
 
 EPILOG = (
     "Example: dayrate quote --model meta-llama/Llama-3.1-70B-Instruct "
@@ -98,7 +98,7 @@ def quote_command(
         show_catalog("scenarios", None, as_json=as_json, lang=lang)
         return
     language = asked_words(lang)
-    file = _file(scenario)
+    file = scenario_file(scenario)
     answer = _answer(file, ctx.obj)
     if as_json:
         from dayrate.report.json_ import to_json  # noqa: PLC0415
@@ -120,7 +120,7 @@ def quote_command(
         write("\n" + render_explanation(answer, page))
 
 
-def _file(name: str | None) -> "ScenarioFile | None":
+def scenario_file(name: str | None) -> "ScenarioFile | None":
     """Read the scenario: stdin, a file, one that ships, or a vLLM command."""
     from dayrate.scenario.read import parse_scenario, read_scenario  # noqa: PLC0415
     from dayrate.scenario.vllm import from_vllm, is_vllm  # noqa: PLC0415

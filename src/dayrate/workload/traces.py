@@ -19,7 +19,15 @@ from dayrate.errors import InvalidInput, UnreadableTrace
 from dayrate.units import DAY_S
 from dayrate.workload.trace_formats import ACCEPTED, Raw, read_rows
 
-__all__ = ["BLOCK_TOKENS", "Blocks", "Trace", "hit_rate", "parse_trace", "read_trace"]
+__all__ = [
+    "BLOCK_TOKENS",
+    "Blocks",
+    "Trace",
+    "hit_rate",
+    "parse_trace",
+    "prefix_ids",
+    "read_trace",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -164,7 +172,7 @@ def hit_rate(
     if not capacity_blocks > 0:
         raise InvalidInput(f"A cache of {capacity_blocks:g} blocks; give 1 or more.")
     offsets = trace.blocks.offsets.tolist()
-    ids = _prefix_ids(trace.blocks)
+    ids = prefix_ids(trace.blocks)
     hits = np.zeros(len(trace.input_tokens), dtype=np.int64)
     cache: OrderedDict[int, None] = OrderedDict()
     for i, (start, end) in enumerate(pairwise(offsets)):
@@ -180,7 +188,7 @@ def hit_rate(
     )
 
 
-def _prefix_ids(blocks: Blocks) -> list[int]:
+def prefix_ids(blocks: Blocks) -> list[int]:
     """Give each block an id of its own content and of all before it in the request.
 
     Blocks of equal size are hashed with their prefix already. Blocks that state their

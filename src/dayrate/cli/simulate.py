@@ -1,0 +1,191 @@
+"""``dayrate simulate``: every request of a trace or a preset on the replicas."""
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dayrate.cli.output import asked_words, colour, page_width, write, write_file
+from dayrate.cli.quote import scenario_file
+from dayrate.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from dayrate.compose.simulation import Ask, SimulatedDay
+
+__all__ = ["EPILOG", "simulate_command"]
+
+EPILOG = (
+    "Example: dayrate simulate --model meta-llama/Llama-3.1-8B-Instruct "
+    "--accelerator h100-sxm-80gb --trace requests.csv --replicas auto"
+)
+
+
+def simulate_command(
+    ctx: typer.Context,
+    scenario: Annotated[
+        str | None,
+        typer.Argument(
+            help="A scenario file, the name of a shipped one, a `vllm serve …` line "
+            "in quotes, or - to read YAML from stdin. Flags win over it.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", metavar="number", min=0, help="Of what is drawn."),
+    ] = 0,
+    duration: Annotated[
+        float,
+        typer.Option(
+            "--duration",
+            metavar="s",
+            help="Seconds of arrivals at the busiest hour's rate, without a trace.",
+        ),
+    ] = 3600.0,
+    routing: Annotated[
+        str,
+        typer.Option(
+            "--routing",
+            metavar="round-robin|least-loaded|prefix-aware",
+            help="Which replica takes a request.",
+        ),
+    ] = "round-robin",
+    max_waiting: Annotated[
+        int | None,
+        typer.Option(
+            "--max-waiting",
+            metavar="number",
+            min=0,
+            help="Longest queue of a replica; who comes then is turned away.",
+            show_default=False,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout",
+            metavar="s",
+            help="A request that has not started by then gives up.",
+        ),
+    ] = math.inf,
+    chunked_prefill: Annotated[
+        bool,
+        typer.Option(
+            "--enable-chunked-prefill/--no-enable-chunked-prefill",
+            help="Compute long prompts in parts, beside decoding.",
+        ),
+    ] = True,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            metavar="auto|python|numba",
+            help="Who runs the loop; the results are the same.",
+        ),
+    ] = "auto",
+    timeline: Annotated[
+        str | None,
+        typer.Option(
+            "--timeline",
+            metavar="FILE.csv",
+            help="Write running, waiting and cache blocks over time.",
+            show_default=False,
+        ),
+    ] = None,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            metavar="en|zh",
+            envvar="DAYRATE_LANG",
+            help="Language of the text.",
+            show_default="en",
+        ),
+    ] = None,
+) -> None:
+    """Serve the requests of a trace or a preset one by one, and report latencies.
+
+    --replicas is a number or auto, as many as a quote takes. Without a trace, arrivals
+    are drawn at the rate of the busiest hour.
+    """
+    from dayrate.compose.simulation import Ask  # noqa: PLC0415 - slow
+    from dayrate.serving.simulator.inputs import EngineKind, Routing  # noqa: PLC0415
+
+    words = asked_words(lang)
+    values = dict(ctx.obj)
+    ask = Ask(
+        replicas=_count(values.pop("replicas", None)),
+        seed=seed,
+        duration_s=duration,
+        routing=Routing(_one_of("--routing", routing, [r.value for r in Routing])),
+        engine=EngineKind(_one_of("--engine", engine, [e.value for e in EngineKind])),
+        max_waiting=max_waiting,
+        timeout_s=_positive("--timeout", timeout),
+        chunked_prefill=chunked_prefill,
+    )
+    day = _simulated(scenario, values, ask)
+    if timeline is not None:
+        write_file(timeline, _timeline_csv(day))
+    if as_json:
+        from dayrate.report.json_ import to_json  # noqa: PLC0415
+
+        write(to_json(day.to_dict()))
+        return
+    from dayrate.report.canvas import Page  # noqa: PLC0415
+    from dayrate.report.simulation import render_simulation  # noqa: PLC0415
+
+    write(render_simulation(day, Page(words, page_width(), colour())))
+
+
+def _simulated(
+    scenario: str | None, values: dict[str, Any], ask: "Ask"
+) -> "SimulatedDay":
+    from dayrate.cli.options import given  # noqa: PLC0415 - slow
+    from dayrate.compose.simulation import simulate_scenario  # noqa: PLC0415
+    from dayrate.scenario.flags import nested, overlaid  # noqa: PLC0415
+    from dayrate.scenario.schema import scenario_from  # noqa: PLC0415
+
+    file = scenario_file(scenario)
+    flags = given(values)
+    if file is None and not flags:
+        raise InvalidInput(
+            "There is nothing to simulate. Give a scenario, or --model with --trace "
+            "or --preset and --requests-per-day."
+        )
+    sections = overlaid(file.sections if file else {}, nested(flags))
+    return simulate_scenario(scenario_from(sections), ask)
+
+
+def _count(text: str | None) -> int | None:
+    if text is None or text == "auto":
+        return None
+    if not text.lstrip("-").isdigit() or int(text) < 1:
+        raise InvalidInput(f"--replicas is {text!r}; give a number from 1, or auto.")
+    return int(text)
+
+
+def _one_of(flag: str, value: str, allowed: list[str]) -> str:
+    if value not in allowed:
+        raise InvalidInput(f"{flag} is {value!r}; give one of {', '.join(allowed)}.")
+    return value
+
+
+def _positive(flag: str, value: float) -> float:
+    if not value > 0:
+        raise InvalidInput(f"{flag} is {value:g}; give seconds above 0.")
+    return value
+
+
+def _timeline_csv(day: "SimulatedDay") -> str:
+    lines = day.run.timeline
+    columns = (
+        lines.time_s,
+        lines.running,
+        lines.waiting,
+        lines.kv_used_blocks,
+        lines.kv_cached_blocks,
+    )
+    rows = zip(*(c.tolist() for c in columns), strict=True)
+    head = "time_s,running,waiting,kv_used_blocks,kv_cached_blocks"
+    return "\n".join([head, *(",".join(map(repr, row)) for row in rows)]) + "\n"

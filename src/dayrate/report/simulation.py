@@ -1,0 +1,102 @@
+"""A simulation as text: what became of the requests, latencies, the replicas."""
+
+import math
+
+from rich.table import Table
+from rich.text import Text
+
+from dayrate.compose.simulation import SimulatedDay
+from dayrate.report.canvas import Canvas, Page
+from dayrate.report.i18n import Words, mark
+from dayrate.report.numbers import figure, percent
+from dayrate.serving.simulator.outcome import Latency
+
+__all__ = ["render_simulation"]
+
+_STATES = {
+    "done": mark("answered"),
+    "running": mark("still running"),
+    "waiting": mark("still waiting"),
+    "too_long": mark("dropped: longer than the context or the cache"),
+    "rejected": mark("dropped: the queue was full"),
+    "timed_out": mark("dropped: gave up waiting"),
+}
+
+
+def render_simulation(day: SimulatedDay, page: Page) -> str:
+    """Write the whole answer."""
+    canvas, _ = Canvas(page), page.words
+    canvas.heading(_("Requests"))
+    canvas.rows(_requests(day, _))
+    canvas.heading(_("Latency"))
+    canvas.write(_latencies(day, _))
+    canvas.heading(_("Replicas"))
+    canvas.rows(_replicas(day, _))
+    if day.notes:
+        canvas.heading(_("Notes"))
+        for note in day.notes:
+            canvas.bullet(_(note))
+    return canvas.text()
+
+
+def _requests(day: SimulatedDay, _: Words) -> list[tuple[str, ...]]:
+    s = day.summary
+    rows: list[tuple[str, ...]] = [(_("requests"), figure(s.requests))]
+    for state, label in _STATES.items():
+        if s.by_state[state] or state == "done":
+            rows.append((_(label), figure(s.by_state[state])))
+    targets = [
+        f"{name} {figure(float(limit) * 1e3)} ms"
+        for name, limit in (("TTFT", day.slo.ttft_s), ("TPOT", day.slo.tpot_s))
+        if math.isfinite(limit)
+    ]
+    within = f"{figure(s.good_requests_per_s)}/s"
+    rows += [
+        (_("from first arrival to last token"), f"{figure(s.makespan_s)} s"),
+        (_("answered per second"), f"{figure(s.requests_per_s)}/s"),
+        (_("within the targets"), percent(s.good_frac), within, ", ".join(targets)),
+        (_("input tokens per second"), figure(s.input_tokens_per_s)),
+        (_("output tokens per second"), figure(s.output_tokens_per_s)),
+        (_("input tokens found cached"), percent(s.hit_frac)),
+    ]
+    return rows
+
+
+def _latencies(day: SimulatedDay, _: Words) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(ratio=1, overflow="fold")
+    heads = (_("mean"), "p50", "p95", "p99")
+    for _head in heads:
+        table.add_column(justify="right", no_wrap=True)
+    table.add_row(*(Text(t, style="dim") for t in ("  ms", *heads)))
+    s = day.summary
+    for label, latency in (
+        (_("time to first token"), s.ttft),
+        (_("… without the queue"), s.ttft_without_queue),
+        (_("time per output token"), s.tpot),
+        (_("whole answer"), s.e2e),
+        (_("… without the queue"), s.e2e_without_queue),
+        (_("in the queue"), s.queue),
+    ):
+        table.add_row(Text(f"  {label}"), *_cells(latency))
+    return table
+
+
+def _cells(latency: Latency) -> list[str]:
+    values = (latency.mean_s, latency.p50_s, latency.p95_s, latency.p99_s)
+    return ["-" if v is None else figure(v * 1e3) for v in values]
+
+
+def _replicas(day: SimulatedDay, _: Words) -> list[tuple[str, ...]]:
+    s, each = day.summary, day.accelerators_per_replica
+    of_each = _("of {n} x {accelerator}").format(n=each, accelerator=day.accelerator)
+    closed = _("closed form: {n}").format(n=day.closed_form_replicas)
+    return [
+        (_("replicas"), figure(day.replicas), of_each, closed),
+        (_("busy"), percent(s.utilisation_frac)),
+        (_("cache used at the peak"), percent(s.peak_kv_used_frac)),
+        (_("most running, most waiting"), f"{s.peak_running}, {s.peak_waiting}"),
+        (_("preemptions"), figure(s.preemptions)),
+        (_("steps"), figure(s.steps)),
+        (_("largest error of the step law"), f"{100 * day.law.error_frac:.2f} %"),
+    ]

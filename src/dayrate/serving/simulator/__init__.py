@@ -1,0 +1,1 @@
+"""Continuous batching request by request, step by step."""

@@ -1,0 +1,151 @@
+"""What a simulation is given: requests, limits of a replica, routing, engine."""
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dayrate.errors import InvalidInput
+from dayrate.serving.replica import Replica
+
+__all__ = ["EngineKind", "Limits", "RequestList", "Routing", "limits_of"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_UNLIMITED = 1 << 60
+
+
+class EngineKind(enum.Enum):
+    """Who runs the event loop; the results are the same."""
+
+    AUTO = "auto"  # compiled where numba is installed and there is enough to do
+    PYTHON = "python"
+    NUMBA = "numba"
+
+
+class Routing(enum.Enum):
+    """Which replica takes a request when it arrives."""
+
+    ROUND_ROBIN = "round-robin"
+    LEAST_LOADED = "least-loaded"  # fewest requests waiting and running
+    PREFIX_AWARE = "prefix-aware"  # longest cached prefix, unless overloaded
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one replica may hold at once, and when it turns requests away.
+
+    Parameters
+    ----------
+    max_num_seqs, max_step_tokens : int
+        Sequences, and tokens of one step. [1], [token]
+    kv_blocks, block_tokens : int
+        Blocks of the KV cache and tokens of one. [1], [token]
+    chunked_prefill : bool
+        Whether a prompt may be computed over several steps, beside decoding.
+    prefix_caching : bool
+        Whether blocks stay until others need the room, to be found again: by requests
+        with the same prefix, where prompts say their blocks, and by those preempted.
+    max_context_tokens : int
+        Longest input and output together; longer requests are dropped. [token]
+    max_waiting : int
+        Requests in the queue of a replica; further ones are turned away. [1]
+    timeout_s : float
+        A request that has not started by then gives up. [s]
+    """
+
+    max_num_seqs: int
+    max_step_tokens: int
+    kv_blocks: int
+    block_tokens: int = 16
+    chunked_prefill: bool = True
+    prefix_caching: bool = True
+    max_context_tokens: int = _UNLIMITED
+    max_waiting: int = _UNLIMITED
+    timeout_s: float = math.inf
+
+    def __post_init__(self) -> None:
+        for name in ("max_num_seqs", "max_step_tokens", "kv_blocks", "block_tokens"):
+            if not getattr(self, name) >= 1:
+                raise InvalidInput(
+                    f"{name} is {getattr(self, name)}; a replica needs at least 1."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class RequestList:
+    """Requests in order of arrival.
+
+    ``priority`` counts down: lower goes first, as in vLLM; requests of equal priority
+    keep their order. ``blocks`` are ids of the prompt's blocks, hashed with their
+    prefix, ragged: those of request i are ``ids[offsets[i]:offsets[i + 1]]``. Where
+    they are unknown, ``cached_input_frac`` of each prompt counts as cached.
+    """
+
+    arrival_s: Sequence[float] | Floats
+    input_tokens: Sequence[int] | Ints
+    output_tokens: Sequence[int] | Ints
+    priority: Sequence[int] | Ints | None = None
+    block_offsets: Sequence[int] | Ints | None = None
+    block_ids: Sequence[int] | Ints | None = None
+    cached_input_frac: float = 0.0
+
+    def __post_init__(self) -> None:
+        arrival = np.asarray(self.arrival_s, dtype=float)
+        if arrival.size == 0:
+            raise InvalidInput("There is no request to simulate. Give at least one.")
+        if not len(self.input_tokens) == arrival.size == len(self.output_tokens):
+            raise InvalidInput("Arrivals, inputs and outputs differ in number.")
+        if not np.isfinite(arrival).all() or arrival[0] < 0:
+            raise InvalidInput("An arrival is not a time from 0 on; correct it.")
+        if (np.diff(arrival) < 0).any():
+            raise InvalidInput("Arrivals are not sorted. Sort requests by arrival.")
+        for side, tokens in (("in", self.input_tokens), ("out", self.output_tokens)):
+            if not np.all(np.asarray(tokens) >= 1):
+                raise InvalidInput(
+                    f"A request has fewer than 1 {side}put token; leave it out."
+                )
+
+
+def limits_of(replica: Replica, context_tokens: float, **others: Any) -> Limits:
+    """Limits of a replica's engine and memory.
+
+    Parameters
+    ----------
+    replica : Replica
+        What serves; scalar fields.
+    context_tokens : float
+        Mean context of a sequence: sliding windows make the cache of a token cheaper
+        the longer the context. [token]
+    **others
+        Further fields of `Limits`.
+
+    Returns
+    -------
+    Limits
+        Of one replica.
+
+    Examples
+    --------
+    >>> from dayrate.serving.examples import LLAMA_ON_H100
+    >>> limits_of(LLAMA_ON_H100, 1260.0).kv_blocks
+    87476
+
+    References
+    ----------
+    .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
+    """
+    block = others.setdefault("block_tokens", 16)
+    held = float(replica.memory(context_tokens).kv_capacity_tokens)
+    others.setdefault("kv_blocks", int(held / block))
+    return Limits(
+        max_num_seqs=int(replica.max_sequences),
+        max_step_tokens=int(replica.max_step_tokens),
+        chunked_prefill=replica.engine.chunked_prefill,
+        **others,
+    )

@@ -1,0 +1,118 @@
+"""Requests, laws and replicas that the tests of the simulator share."""
+
+import dataclasses
+import importlib.util
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from dayrate.serving.examples import LLAMA_ON_H100
+from dayrate.serving.simulator import core, engine
+from dayrate.serving.simulator import state as at
+from dayrate.serving.simulator.inputs import Limits, RequestList, Routing
+from dayrate.serving.simulator.law import StepLaw, step_law
+
+LAW = step_law(LLAMA_ON_H100, 8192)
+
+needs_numba = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="numba (extra fast) is not here"
+)
+
+
+def drawn(
+    n: int, rate: float, seed: int = 0, *, longest: int = 4000, sharing: bool = False
+) -> RequestList:
+    """Poisson arrivals and skewed lengths."""
+    rng = np.random.default_rng(seed)
+    inputs = np.clip(rng.lognormal(6.0, 1.0, n), 1, longest).astype(int)
+    outputs = np.clip(rng.lognormal(4.0, 1.0, n), 1, 1000).astype(int)
+    arrival = np.cumsum(rng.exponential(1 / rate, n))
+    if not sharing:
+        return RequestList(arrival, inputs, outputs)
+    counts = -(-inputs // 16)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    # prompts of three kinds share what they begin with, up to where each goes its way
+    kind = rng.integers(0, 3, n)
+    own = rng.integers(0, 60, n)
+    ids = [
+        kind[i] * 10_000 + j if j < own[i] else 100_000 + 1000 * i + j
+        for i in range(n)
+        for j in range(counts[i])
+    ]
+    return RequestList(
+        arrival, inputs, outputs, block_offsets=offsets, block_ids=np.array(ids)
+    )
+
+
+#: Regimes in which engines must agree and nothing may be lost.
+REGIMES: dict[str, tuple[RequestList, Limits]] = {
+    "calm": (drawn(300, 5.0), Limits(256, 8192, 80_000)),
+    "overload": (drawn(600, 60.0), Limits(64, 2048, 80_000)),
+    "small cache": (drawn(300, 20.0), Limits(64, 2048, 400)),
+    "no recovery": (drawn(300, 20.0), Limits(64, 2048, 400, prefix_caching=False)),
+    "whole prompts": (drawn(300, 20.0), Limits(64, 2048, 900, chunked_prefill=False)),
+    "shared prefixes": (drawn(300, 20.0, sharing=True), Limits(64, 2048, 900)),
+    "impatient": (
+        drawn(400, 60.0),
+        Limits(16, 1024, 600, max_waiting=30, timeout_s=1.5),
+    ),
+    "long context": (
+        RequestList((np.arange(40.0) * 0.5).tolist(), [7000] * 40, [200] * 40),
+        Limits(64, 512, 1790),
+    ),
+}
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[RequestList, Limits]:
+    """Any few requests on any small replica."""
+    n = draw(st.integers(1, 40))
+    gaps = draw(st.lists(st.floats(0, 0.3), min_size=n, max_size=n))
+    tokens = st.lists(st.integers(1, 300), min_size=n, max_size=n)
+    ids = draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
+    inputs, outputs = draw(tokens), draw(tokens)
+    blocks: dict[str, Any] = {}
+    if draw(st.booleans()):
+        counts = [-(-i // 16) for i in inputs]
+        blocks["block_offsets"] = np.concatenate([[0], np.cumsum(counts)])
+        blocks["block_ids"] = np.array(
+            [100 * k + j for k, c in zip(ids, counts, strict=True) for j in range(c)]
+        )
+    if draw(st.booleans()):
+        blocks["priority"] = ids
+    requests = RequestList(np.cumsum(gaps), inputs, outputs, **blocks)
+    limits = Limits(
+        max_num_seqs=draw(st.integers(1, 12)),
+        max_step_tokens=draw(st.integers(1, 400)),
+        kv_blocks=draw(st.integers(1, 120)),
+        chunked_prefill=draw(st.booleans()),
+        prefix_caching=draw(st.booleans()),
+        max_waiting=draw(st.sampled_from([0, 3, 1000])),
+        timeout_s=draw(st.sampled_from([0.05, float("inf")])),
+    )
+    return requests, limits
+
+
+@dataclasses.dataclass
+class Opened:
+    """One replica in the hands of a test, which may stop it at any time."""
+
+    q: at.Requests
+    w: at.Work
+    s: at.State
+    law: at.Law
+
+    @classmethod
+    def of(cls, requests: RequestList, limits: Limits, law: StepLaw = LAW) -> "Opened":
+        arrays = engine._requests(requests, limits)
+        taken = engine._fits(arrays, limits)
+        _, first = engine._turns(arrays, taken, 1, Routing.ROUND_ROBIN)
+        state = engine._state(requests, arrays, limits, 0, int(first[0]))
+        work = engine._work(arrays, taken)
+        made = (engine._ready(x, False) for x in (arrays, work, state, law.tables))
+        return cls(*made)
+
+    def run(self, until_s: float) -> None:
+        core.advance(self.q, self.law, self.w, self.s, until_s)
