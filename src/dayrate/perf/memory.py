@@ -58,6 +58,11 @@ class MemoryPlan:
         """Sequences of this context that fit in the replica. [1]"""
         return self.attention_ranks * self.cache_bytes / self.sequence_bytes
 
+    @property
+    def kv_capacity_tokens(self) -> Num:
+        """Tokens cached when the replica is full of such sequences. [token]"""
+        return self.kv_sequences * self.context_tokens
+
 
 def weight_bytes_per_accelerator(
     model: ModelSpec, parallelism: Parallelism, precision: Precision
