@@ -287,10 +287,10 @@ def largest_factors(number: int) -> Iterator[str]:
 def fit_scores() -> Iterator[str]:
     """Write the cross-validated errors that the fit recorded."""
     fit = next(r for r in rows("calibration") if "cross_validated" in r)
-    yield "| rows | number | groups | macro | median | p90 |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield "| of | rows | macro | median | p90 |"
+    yield "| --- | --- | --- | --- | --- |"
     for s in fit["cross_validated"]:
         yield (
-            f"| {s['of']} | {s['rows']:,} | {s['groups']} | {s['macro']:.3f} | "
+            f"| {s['of']} | {s['rows']:,} | {s['macro']:.3f} | "
             f"{s['median']:.3f} | {s['p90']:.3f} |"
         )
