@@ -1,6 +1,7 @@
 """What sellers charge: offers on a day, and the range over them."""
 
 import datetime as dt
+import functools
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ def prices_as_of() -> dt.date:
     return newest
 
 
+@functools.cache
 def offers(
     accelerator_id: str, pricing: Pricing | None = None, on: dt.date | None = None
 ) -> tuple[Offer, ...]:
@@ -55,6 +57,7 @@ def offers(
     )
 
 
+@functools.cache
 def price_estimate(
     accelerator_id: str, pricing: Pricing, on: dt.date | None = None
 ) -> Estimate:
