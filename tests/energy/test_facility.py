@@ -41,9 +41,9 @@ def test_published_days() -> None:
 
 
 @given(
-    power=st.floats(0, 1e9, allow_subnormal=False),
+    power=st.floats(1e-6, 1e9),
     pue=st.floats(1, 3),
-    days=st.floats(0, 366, allow_subnormal=False),
+    days=st.floats(1e-6, 366),
     k=st.floats(0, 9),
 )
 def test_energy_is_linear_in_power_and_time(
