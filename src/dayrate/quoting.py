@@ -111,6 +111,10 @@ def _serving_quote(scenario: Scenario) -> Quote:
     bill = unit_bill(day.cost, r, plan, point, day.money)
 
     def total_usd(other: Plan) -> float:
+        if pricing is not Pricing.OWNED and scenario.economics.offer is None:
+            held = other.accelerator_hours / plan.accelerator_hours
+            rent = float(day.cost.terms_usd["accelerators"])
+            return float(day.cost.total_usd) + rent * (held - 1)  # rent is by the hour
         aside = Working(before)
         priced = price_day(scenario.economics, r, other, pricing, aside)
         return float(priced.cost.total_usd)
