@@ -100,17 +100,16 @@ class Opened:
     """One replica in the hands of a test, which may stop it at any time."""
 
     q: at.Requests
-    w: at.Work
+    w: at.Fate
     s: at.State
     law: at.Law
 
     @classmethod
     def of(cls, requests: RequestList, limits: Limits, law: StepLaw = LAW) -> "Opened":
-        arrays = engine._requests(requests, limits)
-        taken = engine._fits(arrays, limits)
-        _, first = engine._turns(arrays, taken, 1, Routing.ROUND_ROBIN)
-        state = engine._state(requests, arrays, limits, 0, int(first[0]))
-        work = engine._work(arrays, taken)
+        arrays = engine._requests(requests, limits, 1, Routing.ROUND_ROBIN)
+        place = (1, 0, Routing.ROUND_ROBIN)
+        state = engine._state(requests, arrays, limits, 0, place)
+        work = engine._fate(requests, arrays, limits)
         made = (engine._ready(x, False) for x in (arrays, work, state, law.tables))
         return cls(*made)
 

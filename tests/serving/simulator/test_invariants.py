@@ -18,15 +18,17 @@ few = settings(max_examples=60)
 
 def blocks_in_use(o: Opened) -> int:
     """Blocks of running requests, counted from their tokens, shared ones once."""
-    n, total, shared = o.s.n, 0, 0
-    for i, status in enumerate(o.w.status):
-        if status != at.RUNNING:
-            continue
-        decoding = o.w.due[i] > n[at.STEP] and i != n[at.PARTIAL]
-        left = o.w.due[i] - n[at.STEP] if decoding else o.w.left[i]
-        size = o.q.input_tokens[i] + o.q.output_tokens[i] - left
-        tokens = size - 1 if decoding else o.w.need[i]
-        total += -(-tokens // n[at.BLOCK]) - o.w.shared[i]
+    n, total = o.s.n, 0
+    k = n[at.LAST_IN]
+    while k >= 0:
+        i = o.s.request[k]
+        assert o.w.status[i] == at.RUNNING
+        stored = o.s.need[k]
+        if k != n[at.PARTIAL]:
+            left = o.s.due[k] - n[at.CLOCK]
+            stored = o.q.input_tokens[i] + o.q.output_tokens[i] - left - 1
+        total += -(-(stored + n[at.LOOKAHEAD]) // n[at.BLOCK]) - o.s.shared[k]
+        k = o.s.sooner[k]
     shared = sum(users > 0 for users in o.s.users)
     return total + shared
 

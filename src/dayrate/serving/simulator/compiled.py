@@ -1,14 +1,31 @@
-"""The event loop compiled: the very same functions, by numba."""
+"""The event loop compiled: the very same functions, by numba.
+
+Compiling takes about half a minute, so the machine code is kept in the user's cache
+folder, under a name that changes with the source, the interpreter and numba.
+"""
 
 import functools
+import hashlib
 import importlib
+import os
+import sys
 import types
+from pathlib import Path
 from typing import Any
 
 from dayrate.errors import InvalidInput
-from dayrate.serving.simulator import core, lookup, memory, routing
+from dayrate.serving.simulator import core, lookup, memory, queueing, routing, state
+from dayrate.serving.simulator.state import State
 
 __all__ = ["compiled_core"]
+
+_MODULES = (state, lookup, memory, queueing, core, routing)
+_ENTRIES = frozenset({"advance", "route"})
+#: Inlined into their callers: else each call copies what the named tuples hold.
+_HOT = frozenset({"append", "attach", "leave_queue", "release", "remove", "take"})
+_HOT_TOO = frozenset({"decode_series", "give_slot", "step_s", "take_slot"})
+_RARE = frozenset({"_cancel", "_evict", "_pop", "_preempt", "_push", "_sample"})
+_RARE_TOO = frozenset({"_share", "_skip_cancelled", "_unlink", "_unuse", "_use"})
 
 
 @functools.cache
@@ -24,6 +41,11 @@ def compiled_core() -> dict[str, Any]:
     ------
     InvalidInput
         numba is not installed.
+
+    Notes
+    -----
+    Nothing is allocated in the loop, so numba's counting of references, which takes
+    several times as long as the loop itself, is off.
 
     Examples
     --------
@@ -43,13 +65,79 @@ def compiled_core() -> dict[str, Any]:
             "the interpreted one (python)."
         ) from e
     names: dict[str, Any] = {}
-    for module in (lookup, memory, core, routing):
+    for module in _MODULES:
         names.update(vars(module))
+    names["replica_at"] = _row
+    kept = _stand_in(numba.__version__)
     for name, f in list(names.items()):
         if isinstance(f, types.FunctionType):
+            code = f.__code__
+            if kept is not None:
+                code = code.replace(co_filename=str(kept))
             names[name] = numba.njit(
-                types.FunctionType(f.__code__, names, name),
+                types.FunctionType(code, names, name),
                 error_model="numpy",
-                forceinline=name.startswith("_"),
+                forceinline=_inlined(name),
+                cache=kept is not None and name in _ENTRIES,
+                _nrt=False,
             )
     return names
+
+
+def _inlined(name: str) -> bool:
+    hot = name.startswith("_") or name in _HOT or name in _HOT_TOO
+    return hot and name not in _RARE and name not in _RARE_TOO
+
+
+def _stand_in(version: str) -> Path | None:
+    """File beside which numba keeps the machine code; None where none can be made.
+
+    numba looks at the age of one source file; the loop has several, so they are told
+    apart by a digest of all.
+    """
+    digest = hashlib.sha256(f"{sys.version} {version}".encode())
+    for name in (*(m.__file__ for m in _MODULES), __file__):
+        digest.update(Path(str(name)).read_bytes())
+    path = _cache_folder() / f"simulator-{digest.hexdigest()[:16]}" / "loop.py"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text("# machine code of dayrate's simulator is beside this\n")
+    except OSError:
+        return None
+    return path
+
+
+def _cache_folder() -> Path:
+    if sys.platform == "win32":
+        found = os.environ.get("LOCALAPPDATA")
+    else:
+        found = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(found) if found else Path.home() / ".cache") / "dayrate"
+    except RuntimeError:  # a user without a home
+        return Path(os.devnull) / "dayrate"
+
+
+def _row(states: State, r: int) -> State:
+    return State(
+        states.n[r],
+        states.x[r],
+        states.request[r],
+        states.need[r],
+        states.left[r],
+        states.due[r],
+        states.chain[r],
+        states.shared[r],
+        states.sooner[r],
+        states.later[r],
+        states.ends[r],
+        states.grows[r],
+        states.batch[r],
+        states.heap[r],
+        states.cancels[r],
+        states.users[r],
+        states.older[r],
+        states.newer[r],
+        states.samples[r],
+    )

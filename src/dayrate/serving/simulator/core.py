@@ -5,41 +5,58 @@ The same functions run on lists in the interpreter and, compiled, on arrays: see
 scalars are places in ``n`` (integers) and ``x`` (seconds, context tokens).
 
 Between two events (a request arrives, ends, or memory runs out) the batch stays the
-same and each decoding sequence grows by one token per step, so the steps form an
-arithmetic series and are taken at once. A replica's decode steps are numbered; a
-sequence is filed under the number of its last one.
+same and each decoding sequence grows at the same pace, so the steps form an arithmetic
+series and are taken at once. The clock of a replica counts the tokens that each
+decoding sequence has got, one per step or, with drafts, a few; a sequence is filed
+under the time of the clock at its last one.
 """
 
 import math
 
 from dayrate.serving.simulator.lookup import decode_series, step_s
 from dayrate.serving.simulator.memory import (
+    append,
     attach,
     keep,
     publish,
     release,
     take,
 )
+from dayrate.serving.simulator.queueing import (
+    arrive,
+    cancel_waiting,
+    expire,
+    give_slot,
+    leave_queue,
+    next_cancelled,
+    return_to_queue,
+    take_slot,
+)
 from dayrate.serving.simulator.state import (
+    AGAIN,
     BLOCK,
-    BLOCKED,
     BUSY_S,
     BY_RANK,
     CACHED,
+    CACHED_FRAC,
     CACHING,
+    CANCELLED,
+    CANCELLING,
+    CANCELS,
     CHUNKED,
+    CLOCK,
     COMPUTED,
     CONTEXT,
     DONE,
-    DROPPED,
     ENDING,
+    FIRST_IN,
     FREE,
     HEAD,
-    HEAPED,
     ITERATIONS,
+    LAST_IN,
+    LOOKAHEAD,
     MAX_SEQS,
     MAX_TOKENS,
-    MAX_WAITING,
     N_DECODING,
     N_DONE,
     N_RUNNING,
@@ -47,39 +64,39 @@ from dayrate.serving.simulator.state import (
     NEXT,
     NEXT_END,
     NOW,
+    PACE,
+    PACE_BITS,
     PAIRS,
     PARTIAL,
     PREEMPTED,
     PREFILL,
     READ,
-    REJECTED,
+    ROWS,
     RUNNING,
     SAMPLE,
     SAMPLE_AT,
     SAMPLE_S,
     SHARING,
-    STACKED,
     STEP,
-    TAIL,
-    TIMED_OUT,
     TIMEOUT_S,
+    TOKENS_PER_STEP,
     TOTAL,
     WAITING,
+    Fate,
     Law,
     Requests,
     State,
-    Work,
 )
 
 __all__ = ["advance"]
 
 
-def advance(q: Requests, law: Law, w: Work, s: State, until_s: float) -> None:
+def advance(q: Requests, law: Law, w: Fate, s: State, until_s: float) -> None:
     """Run a replica until no step starts before ``until_s`` or nothing is left.
 
     Parameters
     ----------
-    q, law, w, s : Requests, Law, Work, State
+    q, law, w, s : Requests, Law, Fate, State
         Sequences; ``w`` and ``s`` change.
     until_s : float
         Time to stop at; a step that has begun is finished. [s]
@@ -105,7 +122,9 @@ def advance(q: Requests, law: Law, w: Work, s: State, until_s: float) -> None:
     n, x = s.n, s.x
     while x[NOW] < until_s:
         if n[NEXT] >= 0 and q.arrival_s[n[NEXT]] <= x[NOW]:
-            _arrive(q, w, s)
+            arrive(q, w, s)
+        if n[CANCELS] > 0 and q.cancel_s[s.cancels[0]] <= x[NOW]:
+            _cancel(q, w, s)
         if n[N_RUNNING] + n[N_WAITING] == 0:
             if n[NEXT] < 0 or q.arrival_s[n[NEXT]] >= until_s:
                 if until_s < math.inf:
@@ -121,320 +140,299 @@ def advance(q: Requests, law: Law, w: Work, s: State, until_s: float) -> None:
             _decode(q, law, w, s, until_s)
 
 
-def _arrive(q: Requests, w: Work, s: State) -> None:
-    """Queue what has arrived, or turn it away."""
+def _cancel(q: Requests, w: Fate, s: State) -> None:
+    """Let go those whose users have left, wherever they are."""
+    i = next_cancelled(q, s)
+    while i >= 0:
+        if w.status[i] == WAITING:
+            cancel_waiting(q, w, s, i)
+        elif w.status[i] == RUNNING:
+            k = w.slot[i]
+            release(q, w, s, k, _stop(q, s, k))
+            w.status[i] = CANCELLED
+            give_slot(s, k)
+        i = next_cancelled(q, s)
+
+
+def _stop(q: Requests, s: State, k: int) -> int:
+    """Take a running request out of prefill or decoding; return its stored tokens."""
     n = s.n
-    i = n[NEXT]
-    while i >= 0 and q.arrival_s[i] <= s.x[NOW]:
-        n[NEXT] = q.follows[i]
-        if n[N_WAITING] >= n[MAX_WAITING]:
-            _expire(q, w, s, q.arrival_s[i])
-        if n[N_WAITING] >= n[MAX_WAITING]:
-            w.status[i] = REJECTED
-            n[DROPPED] += 1
-        elif n[BY_RANK]:
-            n[N_WAITING] += 1
-            _push(q, s, i)
-        else:
-            n[N_WAITING] += 1
-            w.chain[i] = -1
-            if n[HEAD] < 0:
-                n[HEAD] = i
-            else:
-                w.chain[n[TAIL]] = i
-            n[TAIL] = i
-        i = n[NEXT]
+    if k == n[PARTIAL]:
+        n[PARTIAL] = -1
+        return s.need[k]
+    _unfile(s, k)
+    i = s.request[k]
+    s.left[k] = s.due[k] - n[CLOCK]
+    s.need[k] = q.input_tokens[i] + q.output_tokens[i] - s.left[k]
+    _leave(q, s, k)
+    return s.need[k] - 1
 
 
-def _expire(q: Requests, w: Work, s: State, when_s: float) -> None:
-    """Drop the oldest that have waited too long; what ran already stays."""
-    n = s.n
-    i = _head(s)
-    while (
-        i >= 0 and when_s - q.arrival_s[i] > s.x[TIMEOUT_S] and math.isnan(w.start_s[i])
-    ):
-        _pop_head(q, w, s)
-        n[N_WAITING] -= 1
-        w.status[i] = TIMED_OUT
-        n[DROPPED] += 1
-        i = _head(s)
-
-
-def _head(s: State) -> int:
-    """Next request to start: the heap's, else the oldest; -1 where none waits."""
-    if s.n[HEAPED] > 0:
-        return s.heap[0]
-    return s.n[HEAD]
-
-
-def _pop_head(q: Requests, w: Work, s: State) -> None:
-    if s.n[HEAPED] > 0:
-        _pop(q, s)
-    else:
-        s.n[HEAD] = w.chain[s.n[HEAD]]
-
-
-def _push(q: Requests, s: State, i: int) -> None:
-    """Add a request to the heap of ranks."""
-    heap, rank = s.heap, q.rank
-    at = s.n[HEAPED]
-    s.n[HEAPED] = at + 1
-    while at > 0 and rank[i] < rank[heap[(at - 1) // 2]]:
-        heap[at] = heap[(at - 1) // 2]
-        at = (at - 1) // 2
-    heap[at] = i
-
-
-def _pop(q: Requests, s: State) -> None:
-    """Remove the lowest rank from the heap."""
-    heap, rank = s.heap, q.rank
-    size = s.n[HEAPED] - 1
-    s.n[HEAPED] = size
-    i = heap[size]
-    at, child = 0, 1
-    while child < size:
-        if child + 1 < size and rank[heap[child + 1]] < rank[heap[child]]:
-            child += 1
-        if rank[i] <= rank[heap[child]]:
-            break
-        heap[at] = heap[child]
-        at, child = child, 2 * child + 1
-    heap[at] = i
-
-
-def _schedule(q: Requests, w: Work, s: State) -> None:
+def _schedule(q: Requests, w: Fate, s: State) -> None:
     """Put a step together: decoding first, then prompts while there is room.
 
     Without chunked prefill, prompts come first, whole, and decoding waits.
     """
     n, x = s.n, s.x
-    n[PREFILL] = n[ENDING] = n[BLOCKED] = n[PREEMPTED] = 0
+    n[PREFILL] = n[ENDING] = n[PREEMPTED] = 0
     x[PAIRS] = x[READ] = 0.0
     if n[CHUNKED] and n[N_DECODING] > 0:
         _grow(q, w, s)
-    budget = n[MAX_TOKENS] - n[N_DECODING] * n[CHUNKED]
+    if n[PARTIAL] < 0 and n[N_WAITING] == 0:
+        budget = 0
+    else:
+        budget = n[MAX_TOKENS] - n[N_DECODING] * n[ROWS] * n[CHUNKED]
     if n[PARTIAL] >= 0 and budget > 0:
-        budget = _compute(w, s, n[PARTIAL], budget)
+        budget = _compute(s, n[PARTIAL], n[COMPUTED], budget)
     while budget > 0 and n[N_WAITING] > 0 and n[PREEMPTED] == 0:
         if x[TIMEOUT_S] < math.inf:
-            _expire(q, w, s, x[NOW])
-        i = _head(s)
-        if i < 0:
+            expire(q, w, s, x[NOW])
+            if n[N_WAITING] == 0:
+                break
+        if n[N_RUNNING] >= n[MAX_SEQS]:
             break
-        whole = n[CHUNKED] == 0 and n[PREFILL] > 0 and w.need[i] > budget
-        if n[N_RUNNING] >= n[MAX_SEQS] or whole or not _admit(q, w, s, i):
-            n[BLOCKED] = 1
-            break
-        budget = _compute(w, s, i, budget)
+        budget = _start(q, w, s, budget)
     if n[CHUNKED] == 0 and n[PREFILL] == 0 and n[N_DECODING] > 0:
         _grow(q, w, s)
 
 
-def _compute(w: Work, s: State, i: int, budget: int) -> int:
+def _start(q: Requests, w: Fate, s: State, budget: int) -> int:
+    """Start the first in line if there are blocks for all its tokens.
+
+    Returns what is left of the budget: nothing where it could not start.
+    """
+    n = s.n
+    if n[BY_RANK]:
+        i = s.heap[0]
+        k = w.slot[i]
+    elif n[AGAIN] >= 0:
+        k = n[AGAIN]
+        i = s.request[k]
+    else:
+        i, k = n[HEAD], -1
+    need = s.need[k] if k >= 0 else q.input_tokens[i]
+    if n[CHUNKED] == 0 and n[PREFILL] > 0 and need > budget:
+        return 0
+    blocks = (need + n[LOOKAHEAD] + n[BLOCK] - 1) // n[BLOCK]
+    hits = attach(q, w, s, i, k, blocks)
+    if hits < 0:
+        return 0
+    leave_queue(q, w, s)
+    n[N_RUNNING] += 1
+    w.status[i] = RUNNING
+    tokens = min(hits * n[BLOCK], need - 1)  # the last is always computed
+    if k < 0:
+        k = take_slot(w, s, i)
+        w.start_s[i] = s.x[NOW]
+        s.need[k], s.left[k] = need, q.output_tokens[i]
+        if s.x[CACHED_FRAC] > 0.0:
+            tokens = max(tokens, min(int(need * s.x[CACHED_FRAC]), need - 1))
+        w.hit_tokens[i] = tokens
+    if n[SHARING]:
+        s.shared[k] = hits
+    append(s, k, FIRST_IN, LAST_IN)
+    return _compute(s, k, tokens, budget)
+
+
+def _compute(s: State, k: int, done: int, budget: int) -> int:
     """Take as much of a prompt as the step has room for; return what room is left."""
     n = s.n
-    done = n[COMPUTED]
-    rest = w.need[i] - done
-    take = budget if n[CHUNKED] and rest > budget else rest
-    n[PREFILL] += take
-    s.x[PAIRS] += take * (done + 0.5 * take)
+    rest = s.need[k] - done
+    taken = budget if n[CHUNKED] and rest > budget else rest
+    n[PREFILL] += taken
+    s.x[PAIRS] += taken * (done + 0.5 * taken)
     s.x[READ] += done
-    if take == rest:
-        s.batch[n[ENDING]] = i
+    if taken == rest:
+        s.batch[n[ENDING]] = k
         n[ENDING] += 1
         n[PARTIAL] = -1
     else:
-        n[PARTIAL] = i
-        n[COMPUTED] = done + take
-    return budget - take
+        n[PARTIAL] = k
+        n[COMPUTED] = done + taken
+    return budget - taken
 
 
-def _admit(q: Requests, w: Work, s: State, i: int) -> bool:
-    """Give a request blocks for all tokens to compute, if there are enough."""
-    n = s.n
-    blocks = (w.need[i] + n[BLOCK] - 1) // n[BLOCK]
-    n[COMPUTED] = 0
-    if not attach(q, w, s, i, blocks):
-        return False
-    _pop_head(q, w, s)
-    n[N_WAITING] -= 1
-    n[N_RUNNING] += 1
-    w.status[i] = RUNNING
-    if math.isnan(w.start_s[i]):
-        w.start_s[i] = s.x[NOW]
-    if n[STACKED] == len(s.stack):
-        _compact(w, s)
-    s.stack[n[STACKED]] = i
-    n[STACKED] += 1
-    return True
-
-
-def _compact(w: Work, s: State) -> None:
-    """Forget the requests on the stack that run no more."""
-    kept = 0
-    for at in range(s.n[STACKED]):
-        i = s.stack[at]
-        if w.status[i] == RUNNING:
-            s.stack[kept] = i
-            kept += 1
-    s.n[STACKED] = kept
-
-
-def _grow(q: Requests, w: Work, s: State) -> None:
+def _grow(q: Requests, w: Fate, s: State) -> None:
     """Give decoding sequences the blocks of this step; preempt while there are none."""
     n = s.n
-    at = n[STEP] % n[BLOCK]
-    while s.grows[at] > n[FREE] + n[CACHED]:
+    blocks = _growth(s, n[CLOCK], _clock(s, 1))
+    while blocks > n[FREE] + n[CACHED]:
         _preempt(q, w, s)
-    take(w, s, s.grows[at])
+        blocks = _growth(s, n[CLOCK], _clock(s, 1))
+    if blocks > 0:
+        take(s, blocks)
 
 
-def _preempt(q: Requests, w: Work, s: State) -> None:
+def _clock(s: State, steps: int) -> int:
+    """Read the clock as it will be after so many steps."""
+    return ((s.n[STEP] + steps) * s.n[PACE]) >> PACE_BITS
+
+
+def _growth(s: State, start: int, end: int) -> int:
+    """Count the blocks that are taken while the clock goes from start to end."""
+    size, blocks = len(s.grows), 0
+    if end - start == 1:
+        return s.grows[start % size]
+    for at in range(start, end):
+        blocks += s.grows[at % size]
+    return blocks
+
+
+def _preempt(q: Requests, w: Fate, s: State) -> None:
     """Take the blocks of the last in rank; it will compute all its tokens again."""
     n = s.n
-    i = _victim(q, w, s)
-    if i == n[PARTIAL]:
-        n[PARTIAL] = -1
-        tokens = w.need[i]
-    else:
-        _remove(w, s, i)
-        w.left[i] = w.due[i] - n[STEP]
-        w.need[i] = q.input_tokens[i] + q.output_tokens[i] - w.left[i]
-        tokens = w.need[i] - 1
-        _leave(s, tokens)
-    release(q, w, s, i, tokens)
+    k = n[LAST_IN]  # in order of arrival, who came last is also the last in rank
+    if n[BY_RANK]:
+        other = k
+        while other >= 0:
+            if q.rank[s.request[other]] > q.rank[s.request[k]]:
+                k = other
+            other = s.sooner[other]
+    tokens = _stop(q, s, k)
+    release(q, w, s, k, tokens)
     if n[CACHING] and not n[SHARING]:
-        keep(w, s, i, tokens // n[BLOCK])
-    w.status[i] = WAITING
-    w.preempted[i] += 1
-    n[N_WAITING] += 1
+        keep(s, k, tokens // n[BLOCK])
     n[PREEMPTED] = 1
-    _push(q, s, i)
+    return_to_queue(q, w, s, k)
 
 
-def _victim(q: Requests, w: Work, s: State) -> int:
-    """Find the running request that is last in rank: in order of arrival, the top."""
-    _compact(w, s)
-    stack, best = s.stack, 0
-    for at in range(1, s.n[STACKED]):
-        if q.rank[stack[at]] > q.rank[stack[best]]:
-            best = at
-    return stack[best]
-
-
-def _remove(w: Work, s: State, i: int) -> None:
-    """Take a sequence out of those that end at its last step."""
-    at = w.due[i] & (len(s.ends) - 1)
+def _unfile(s: State, k: int) -> None:
+    """Take a sequence out of those that end with it."""
+    at = s.due[k] & (len(s.ends) - 1)
     j = s.ends[at]
-    if j == i:
-        s.ends[at] = w.chain[i]
+    if j == k:
+        s.ends[at] = s.chain[k]
     else:
-        while w.chain[j] != i:
-            j = w.chain[j]
-        w.chain[j] = w.chain[i]
+        while s.chain[j] != k:
+            j = s.chain[j]
+        s.chain[j] = s.chain[k]
 
 
-def _leave(s: State, tokens: int) -> None:
-    """Count out a decoding sequence that has stored so many tokens."""
-    n = s.n
-    n[N_DECODING] -= 1
-    s.x[CONTEXT] -= tokens + 1
-    s.grows[(n[STEP] - tokens) % n[BLOCK]] -= 1
-
-
-def _mixed_step(q: Requests, law: Law, w: Work, s: State) -> None:
+def _mixed_step(q: Requests, law: Law, w: Fate, s: State) -> None:
     """One step with prefill, and whatever decodes beside it."""
     n, x = s.n, s.x
+    prefill, ending = n[PREFILL], n[ENDING]
     decoding = n[N_DECODING] * n[CHUNKED]
-    sampled = decoding + n[ENDING]
-    context = x[CONTEXT]
-    seconds = step_s(law, n[PREFILL], x[PAIRS], x[READ], decoding, context, sampled)
+    rows = decoding * n[ROWS]
+    context = x[CONTEXT] + decoding * (n[STEP] * x[TOKENS_PER_STEP])
+    seconds = step_s(
+        law, prefill, x[PAIRS], x[READ], rows, decoding, context, rows + ending
+    )
     _pass(s, seconds, 1)
     if decoding > 0:
-        x[CONTEXT] += decoding
-        n[STEP] += 1
-        if s.ends[n[STEP] & (len(s.ends) - 1)] >= 0:
-            _end(q, w, s)
-    for at in range(n[ENDING]):
+        _tick(q, w, s, 1)
+    for at in range(ending):
         _first_token(q, w, s, s.batch[at])
 
 
-def _first_token(q: Requests, w: Work, s: State, i: int) -> None:
+def _first_token(q: Requests, w: Fate, s: State, k: int) -> None:
     """Note the token that a whole prompt gives; now the sequence decodes."""
-    n = s.n
-    if math.isnan(w.first_s[i]):
+    n, i = s.n, s.request[k]
+    if s.left[k] == q.output_tokens[i]:
         w.first_s[i] = s.x[NOW]
     if n[SHARING]:
-        publish(q, w, s, i)
-    tokens = w.need[i]
-    left = w.left[i] - 1
+        publish(q, w, s, k)
+    left = s.left[k] - 1
     if left == 0:
-        _done(q, w, s, i, tokens)
+        _done(q, w, s, k, s.need[k])
         return
-    due = n[STEP] + left
-    w.due[i] = due
+    clock = n[CLOCK]
+    due = clock + left
+    s.due[k] = due
     at = due & (len(s.ends) - 1)
-    w.chain[i] = s.ends[at]
-    s.ends[at] = i
-    if n[NEXT_END] > due or n[NEXT_END] <= n[STEP]:
+    s.chain[k] = s.ends[at]
+    s.ends[at] = k
+    if n[NEXT_END] > due or n[NEXT_END] <= clock:
         # 0 asks for a new search, unless nothing else decodes
-        n[NEXT_END] = due if n[NEXT_END] > n[STEP] or n[N_DECODING] == 0 else 0
+        n[NEXT_END] = due if n[NEXT_END] > clock or n[N_DECODING] == 0 else 0
     n[N_DECODING] += 1
-    s.x[CONTEXT] += tokens + 1
-    s.grows[(n[STEP] - tokens) % n[BLOCK]] += 1
+    # its context less the clock stays the same
+    tokens = q.input_tokens[i] + q.output_tokens[i] - due
+    s.x[CONTEXT] += tokens
+    s.grows[(1 - tokens - n[LOOKAHEAD]) % n[BLOCK]] += 1
 
 
-def _done(q: Requests, w: Work, s: State, i: int, tokens: int) -> None:
+def _leave(q: Requests, s: State, k: int) -> None:
+    """Count a decoding sequence out."""
+    n, i = s.n, s.request[k]
+    tokens = q.input_tokens[i] + q.output_tokens[i] - s.due[k]
+    n[N_DECODING] -= 1
+    s.x[CONTEXT] -= tokens
+    s.grows[(1 - tokens - n[LOOKAHEAD]) % n[BLOCK]] -= 1
+
+
+def _done(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
+    i = s.request[k]
     w.status[i] = DONE
     w.done_s[i] = s.x[NOW]
-    w.left[i] = 0
     s.n[N_DONE] += 1
-    release(q, w, s, i, tokens)
+    release(q, w, s, k, tokens)
+    give_slot(s, k)
 
 
-def _end(q: Requests, w: Work, s: State) -> None:
-    """End the sequences whose last step this was."""
-    at = s.n[STEP] & (len(s.ends) - 1)
-    i = s.ends[at]
-    while i >= 0:
-        tokens = q.input_tokens[i] + q.output_tokens[i] - 1
-        _leave(s, tokens)
-        _done(q, w, s, i, tokens)
-        i = w.chain[i]
-    s.ends[at] = -1
+def _tick(q: Requests, w: Fate, s: State, steps: int) -> None:
+    """Move the clock on; end the sequences that have all their tokens.
+
+    Before the last of the steps no sequence ends.
+    """
+    n = s.n
+    before = _clock(s, steps - 1)
+    n[STEP] += steps
+    clock = n[CLOCK] = _clock(s, 0)
+    for time in range(before + 1, clock + 1):
+        at = time & (len(s.ends) - 1)
+        k = s.ends[at]
+        s.ends[at] = -1
+        while k >= 0:
+            after, i = s.chain[k], s.request[k]
+            _leave(q, s, k)
+            stored = q.input_tokens[i] + q.output_tokens[i] - 1
+            _done(q, w, s, k, stored + clock - time)
+            k = after
 
 
-def _decode(q: Requests, law: Law, w: Work, s: State, until_s: float) -> None:
+def _decode(q: Requests, law: Law, w: Fate, s: State, until_s: float) -> None:
     """Take steps without prefill until a sequence ends, arrives or finds no block."""
     n, x, decoding = s.n, s.x, s.n[N_DECODING]
-    first_s, slower_s, room = decode_series(law, decoding, x[CONTEXT])
+    context = x[CONTEXT] + decoding * (n[STEP] * x[TOKENS_PER_STEP])
+    first_s, slower_s, room = decode_series(
+        law, n[ROWS], decoding, context, x[TOKENS_PER_STEP]
+    )
     steps = _steps_to_end(s)
     if steps > room:
         steps = int(room) + 1
-    if n[NEXT] >= 0 and (n[N_WAITING] == 0 or n[BY_RANK]):  # else behind others
-        until_s = min(until_s, q.arrival_s[n[NEXT]])
-    if n[N_WAITING] > 0 and x[TIMEOUT_S] < math.inf:  # a smaller one may be behind
-        until_s = min(until_s, q.arrival_s[_head(s)] + x[TIMEOUT_S])
     if steps > 1:
-        steps = _steps_until(first_s, slower_s, until_s - x[NOW], steps)
+        rest_s = _next_event_s(q, s, until_s) - x[NOW]
+        steps = _steps_until(first_s, slower_s, rest_s, steps)
     if steps > 1:
-        steps = _steps_with_room(w, s, steps)
-    n[STEP] += steps
-    x[CONTEXT] += decoding * steps
+        steps = _steps_with_room(s, steps)
     _pass(s, steps * first_s + slower_s * (0.5 * steps * (steps - 1)), steps)
-    if s.ends[n[STEP] & (len(s.ends) - 1)] >= 0:
-        _end(q, w, s)
+    _tick(q, w, s, steps)
+
+
+def _next_event_s(q: Requests, s: State, until_s: float) -> float:
+    """Find when something may change from outside."""
+    n = s.n
+    # who comes behind others changes nothing, unless it goes before them, or leaves
+    if n[NEXT] >= 0 and (n[N_WAITING] == 0 or n[BY_RANK] or n[CANCELLING]):
+        until_s = min(until_s, q.arrival_s[n[NEXT]])
+    if n[CANCELS] > 0:
+        until_s = min(until_s, q.cancel_s[s.cancels[0]])
+    if n[N_WAITING] > 0 and s.x[TIMEOUT_S] < math.inf and n[AGAIN] < 0:
+        head = s.heap[0] if n[BY_RANK] else n[HEAD]  # a smaller one may be behind
+        until_s = min(until_s, q.arrival_s[head] + s.x[TIMEOUT_S])
+    return until_s
 
 
 def _steps_to_end(s: State) -> int:
     """Count the steps to the next end of a sequence."""
     n, mask = s.n, len(s.ends) - 1
-    if n[NEXT_END] <= n[STEP]:
-        at = n[STEP] + 1
+    if n[NEXT_END] <= n[CLOCK]:
+        at = n[CLOCK] + 1
         while s.ends[at & mask] < 0:
             at += 1
         n[NEXT_END] = at
-    return n[NEXT_END] - n[STEP]
+    return -((-n[NEXT_END] << PACE_BITS) // n[PACE]) - n[STEP]
 
 
 def _steps_until(first_s: float, slower_s: float, rest_s: float, most: int) -> int:
@@ -448,33 +446,37 @@ def _steps_until(first_s: float, slower_s: float, rest_s: float, most: int) -> i
     return max(1, min(most, math.ceil(root - linear)))
 
 
-def _steps_with_room(w: Work, s: State, steps: int) -> int:
+def _steps_with_room(s: State, steps: int) -> int:
     """Limit steps to those that find blocks, and take these; the first has its own."""
     n = s.n
-    spare = n[FREE] + n[CACHED]
-    rounds, rest = divmod(steps - 1, n[BLOCK])
+    start, spare = _clock(s, 1), n[FREE] + n[CACHED]
+    rounds, rest = divmod(_clock(s, steps) - start, n[BLOCK])
     taken = rounds * n[N_DECODING]
-    if taken + n[N_DECODING] > spare:  # it may not be enough: go step by step
-        rounds, rest, taken = 0, steps - 1, 0
-    for k in range(1, rest + 1):
-        more = s.grows[(n[STEP] + k) % n[BLOCK]]
-        if taken + more > spare:
-            steps = k
-            break
-        taken += more
-    take(w, s, taken)
+    if taken + n[N_DECODING] <= spare:
+        taken += _growth(s, start, start + rest)
+    else:  # it may not be enough: go step by step
+        taken, most, steps = 0, steps, 1
+        while steps < most:
+            more = _growth(s, start, _clock(s, steps + 1))
+            if taken + more > spare:
+                break
+            taken += more
+            start = _clock(s, steps + 1)
+            steps += 1
+    if taken > 0:
+        take(s, taken)
     return steps
 
 
 def _pass(s: State, seconds: float, steps: int) -> None:
     """Let time pass at work."""
-    n, x = s.n, s.x
+    x = s.x
     after = x[NOW] + seconds
     if after > x[SAMPLE_AT]:
         _sample(s, after)
     x[NOW] = after
     x[BUSY_S] += seconds
-    n[ITERATIONS] += steps
+    s.n[ITERATIONS] += steps
 
 
 def _sample(s: State, until_s: float) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,10 @@ from dayrate.serving.simulator.outcome import Simulation, Timeline
 __all__ = ["simulate"]
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.integer[Any]]
 
 #: Requests from which compiling, which takes half a minute, is worth it.
 _MANY = 2_000_000
-_IN_REPLICA_TURN, _LEFT_OUT = -1, -2
 
 
 def simulate(
@@ -82,32 +81,32 @@ def simulate(
     if replicas < 1:
         raise InvalidInput(f"{replicas} replicas serve nobody. Give 1 or more.")
     compiled = _compiled(engine, len(requests.arrival_s))
-    arrays = _requests(requests, limits)
-    taken = _fits(arrays, limits)
-    chosen, first = _turns(
-        arrays, taken & (arrays.arrival_s < until_s), replicas, route
-    )
-    kept = _work(arrays, taken)
-    q, w, tables = (_ready(x, compiled) for x in (arrays, kept, law.tables))
-    states = tuple(
-        _ready(_state(requests, arrays, limits, samples, int(i)), compiled)
-        for i in first
-    )
+    arrays = _requests(requests, limits, replicas, route)
+    fate = _fate(requests, arrays, limits)
+    replica = _turns(fate.status, replicas, route)
+    states = [
+        _state(requests, arrays, limits, samples, (replicas, r, route))
+        for r in range(replicas)
+    ]
+    q, w, tables = (_ready(x, compiled) for x in (arrays, fate, law.tables))
     advance, send = core.advance, routing.route
     if compiled:
         advance, send = (compiled_core()[f] for f in ("advance", "route"))
-    replica: Any = chosen if compiled else chosen.tolist()
+        s: Any = at.State(*(np.stack(x) for x in zip(*states, strict=True)))
+        states = [at.State(*(x[r] for x in s)) for r in range(replicas)]
+    else:
+        s = states = [_ready(x, False) for x in states]
     if route is not Routing.ROUND_ROBIN:
-        for s in states:
-            s.n[at.BY_PREFIX] = route is Routing.PREFIX_AWARE
-        send(q, tables, w, states, replica)
-    for s in states:
-        advance(q, tables, w, s, until_s)
-    end_s = max(float(s.x[at.NOW]) for s in states)
+        sent: Any = replica if compiled else replica.tolist()
+        send(q, tables, w, s, replicas, sent)
+        replica = np.asarray(sent, dtype=np.int32)
+    for one in states:
+        advance(q, tables, w, one, until_s)
+    end_s = max(float(one.x[at.NOW]) for one in states)
     if samples:
-        for s in states:  # those that are done sooner stay as they are
-            advance(q, tables, w, s, math.nextafter(end_s, math.inf))
-    return _outcome(arrays, w, states, np.asarray(replica), end_s)
+        for one in states:  # those that are done sooner stay as they are
+            advance(q, tables, w, one, math.nextafter(end_s, math.inf))
+    return _outcome(arrays, w, states, replica, end_s)
 
 
 def _compiled(engine: EngineKind, requests: int) -> bool:
@@ -123,106 +122,108 @@ def _ready(named: Any, compiled: bool) -> Any:
     return type(named)(*(x.tolist() for x in named))
 
 
-def _requests(requests: RequestList, limits: Limits) -> at.Requests:
+def _column(values: Any, dtype: Any) -> Any:
+    """Make an array that the compiled loop takes, without a copy where it is one."""
+    array = np.ascontiguousarray(values, dtype=dtype)
+    return array if array.flags.writeable else array.copy()
+
+
+def _requests(
+    requests: RequestList, limits: Limits, replicas: int, route: Routing
+) -> at.Requests:
     n = len(requests.arrival_s)
-    rank = np.arange(n)
+    rank, cancel = np.zeros(0, dtype=np.int32), np.zeros(0)
     if requests.priority is not None:
+        rank = np.empty(n, dtype=np.int32)
         rank[np.argsort(requests.priority, kind="stable")] = np.arange(n)
-    offsets, ids = np.zeros(n + 1, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    if requests.cancel_s is not None:
+        cancel = _column(requests.cancel_s, float)
+    offsets, ids = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64)
     if limits.prefix_caching and requests.block_ids is not None:
-        offsets = np.asarray(requests.block_offsets, dtype=np.int64)
+        offsets = _column(requests.block_offsets, np.int64)
         _, ids = np.unique(requests.block_ids, return_inverse=True)
+    routed = route is not Routing.ROUND_ROBIN
     return at.Requests(
-        arrival_s=np.asarray(requests.arrival_s, dtype=float),
-        input_tokens=np.asarray(requests.input_tokens, dtype=np.int64),
-        output_tokens=np.asarray(requests.output_tokens, dtype=np.int64),
+        arrival_s=_column(requests.arrival_s, float),
+        input_tokens=_column(requests.input_tokens, np.int32),
+        output_tokens=_column(requests.output_tokens, np.int32),
         rank=rank,
-        follows=np.full(n, -1),
-        cached_tokens=_cached(requests, limits),
+        cancel_s=cancel,
+        follows=np.full(n if routed else 0, -1, dtype=np.int32),
         block_start=offsets,
-        block_id=ids.astype(np.int64),
+        block_id=ids.astype(np.int64).ravel(),
     )
 
 
-def _cached(requests: RequestList, limits: Limits) -> Ints:
-    """Count tokens cached whatever happens: where prompts do not say their blocks."""
+def _cached_frac(requests: RequestList, limits: Limits) -> float:
+    """Share of prompts cached whatever happens: where they do not say their blocks."""
     known = requests.block_ids is not None and limits.prefix_caching
-    if requests.cached_input_frac == 0.0 or known:
-        return np.zeros(len(requests.arrival_s), dtype=np.int64)
-    tokens = np.asarray(requests.input_tokens) * requests.cached_input_frac
-    return np.floor(tokens).astype(np.int64)
+    return 0.0 if known else requests.cached_input_frac
 
 
-def _fits(q: at.Requests, limits: Limits) -> Bools:
-    """Say which requests a replica could hold, were it alone."""
+def _fate(requests: RequestList, q: at.Requests, limits: Limits) -> at.Fate:
+    """Nothing has happened yet, but some requests no replica could ever hold."""
+    n = len(q.arrival_s)
     tokens = q.input_tokens + q.output_tokens
-    # the last token is never stored
-    blocks = -(-(tokens - 1) // limits.block_tokens)
-    fits = (blocks <= limits.kv_blocks) & (tokens <= limits.max_context_tokens)
-    return np.asarray(fits)
-
-
-def _turns(
-    q: at.Requests, taken: Bools, replicas: int, route: Routing
-) -> tuple[Ints, Ints]:
-    """Deal requests out in turn, or leave them to be sent; and each replica's first."""
-    chosen = np.where(taken, _IN_REPLICA_TURN, _LEFT_OUT)
-    first = np.full(replicas, -1)
-    if route is Routing.ROUND_ROBIN:
-        turn = np.flatnonzero(taken)
-        chosen[turn] = np.arange(len(turn)) % replicas
-        q.follows[turn[:-replicas]] = turn[replicas:]
-        first[: len(turn)] = turn[:replicas]
-    return chosen, first
-
-
-def _work(q: at.Requests, taken: Bools) -> at.Work:
-    n = len(taken)
-    return at.Work(
+    # the last token is never stored; of drafts there may be too many, and more ahead
+    most = (limits.kv_blocks * limits.block_tokens) + 1 - 2 * limits.draft_tokens
+    fits = tokens <= min(most, limits.max_context_tokens)
+    found = requests.priority is not None or requests.cancel_s is not None
+    return at.Fate(
         start_s=np.full(n, math.nan),
         first_s=np.full(n, math.nan),
         done_s=np.full(n, math.nan),
-        status=np.where(taken, at.WAITING, at.TOO_LONG),
-        preempted=np.zeros(n, dtype=np.int64),
-        hit_tokens=np.zeros(n, dtype=np.int64),
-        need=q.input_tokens.copy(),
-        left=q.output_tokens.copy(),
-        due=np.zeros(n, dtype=np.int64),
-        chain=np.full(n, -1),
-        shared=np.zeros(n, dtype=np.int64),
-        held=np.zeros(len(q.block_id), dtype=np.int64),
+        status=np.where(fits, at.WAITING, at.TOO_LONG).astype(np.int8),
+        preempted=np.zeros(n, dtype=np.int32),
+        hit_tokens=np.zeros(n, dtype=np.int32),
+        slot=np.full(n if found else 0, -1, dtype=np.int32),
+        held=np.zeros(len(q.block_id), dtype=np.int8),
     )
 
 
+def _turns(status: Ints, replicas: int, route: Routing) -> Ints:
+    """Deal requests out in turn, or leave them to be sent; -1 where nobody can."""
+    if route is not Routing.ROUND_ROBIN:
+        return np.where(status == at.WAITING, 0, -1).astype(np.int32)
+    if replicas == 1:
+        return np.negative(status == at.TOO_LONG, dtype=np.int8)
+    turn = np.arange(len(status), dtype=np.int32) % np.int32(replicas)
+    turn[status == at.TOO_LONG] = -1
+    return turn
+
+
 def _state(
-    requests: RequestList, q: at.Requests, limits: Limits, samples: int, first: int
+    requests: RequestList,
+    q: at.Requests,
+    limits: Limits,
+    samples: int,
+    place: tuple[int, int, Routing],
 ) -> at.State:
-    seqs = min(limits.max_num_seqs, len(q.rank))
-    by_rank = requests.priority is not None
-    n, x = np.zeros(at.N_PLACES, dtype=np.int64), np.zeros(at.X_PLACES)
-    n[[at.REMAINS, at.LAST_REMAINS]] = -1
-    for place in (at.NEXT, at.HEAD, at.TAIL, at.OLDEST, at.NEWEST, at.PARTIAL, at.LAST):
-        n[place] = -1
-    n[at.NEXT] = first
-    n[at.MAX_SEQS], n[at.MAX_TOKENS] = seqs, limits.max_step_tokens
-    n[at.BLOCK], n[at.TOTAL] = limits.block_tokens, limits.kv_blocks
-    n[at.FREE], n[at.MAX_WAITING] = limits.kv_blocks, limits.max_waiting
-    n[at.CHUNKED], n[at.BY_RANK] = limits.chunked_prefill, by_rank
-    n[at.CACHING] = limits.prefix_caching
-    n[at.SHARING] = limits.prefix_caching and requests.block_ids is not None
-    x[at.TIMEOUT_S] = limits.timeout_s
-    x[at.SAMPLE_AT] = 0.0 if samples else math.inf
-    x[at.SAMPLE_S] = max(float(q.arrival_s[-1]), 1.0) / max(samples, 2) * 2.0
-    ends = 1 << int(q.output_tokens.max()).bit_length()
+    """Set an idle replica up; ``place`` is how many there are, which, and the route."""
+    replicas, own, route = place
+    total = len(q.arrival_s)
+    by_rank, cancelling = requests.priority is not None, requests.cancel_s is not None
+    seqs = min(limits.max_num_seqs, total)
+    in_turn = route is Routing.ROUND_ROBIN
+    most = -(-total // replicas) if in_turn else total
+    slots = most + 1 if by_rank else seqs + 1
     blocks = int(q.block_id.max(initial=-1)) + 1
+    rows = limits.draft_tokens + 1
+    ends = 1 << (int(q.output_tokens.max()) + rows).bit_length()
     return at.State(
-        n=n,
-        x=x,
+        n=_numbers(requests, limits, seqs, place),
+        x=_times(requests, q, limits, samples),
+        **{
+            name: np.zeros(slots, dtype=np.int64)
+            for name in ("request", "need", "left", "due", "chain", "shared")
+        },
+        sooner=np.zeros(slots, dtype=np.int64),
+        later=np.zeros(slots, dtype=np.int64),
         ends=np.full(ends, -1),
         grows=np.zeros(limits.block_tokens, dtype=np.int64),
-        stack=np.zeros(2 * seqs + 16, dtype=np.int64),
-        heap=np.zeros(len(q.rank) if by_rank else seqs + 1, dtype=np.int64),
         batch=np.zeros(seqs + 1, dtype=np.int64),
+        heap=np.zeros(most + 1 if by_rank else 1, dtype=np.int32),
+        cancels=np.zeros(most + 1 if cancelling else 1, dtype=np.int32),
         users=np.full(blocks, -1),
         older=np.full(blocks, -1),
         newer=np.full(blocks, -1),
@@ -230,8 +231,44 @@ def _state(
     )
 
 
+def _numbers(
+    requests: RequestList, limits: Limits, seqs: int, place: tuple[int, int, Routing]
+) -> Ints:
+    replicas, own, route = place
+    n = np.zeros(at.N_PLACES, dtype=np.int64)
+    nobody = (at.HEAD, at.AGAIN, at.OLDEST, at.NEWEST, at.REMAINS, at.LAST_REMAINS)
+    n[[*nobody, at.FIRST_IN, at.LAST_IN, at.SPARE, at.PARTIAL, at.LAST, at.NEXT]] = -1
+    if route is Routing.ROUND_ROBIN:
+        n[at.STRIDE] = replicas
+        n[at.NEXT] = own if own < len(requests.arrival_s) else -1
+    n[at.MAX_SEQS], n[at.MAX_TOKENS] = seqs, limits.max_step_tokens
+    n[at.BLOCK], n[at.TOTAL] = limits.block_tokens, limits.kv_blocks
+    n[at.FREE], n[at.MAX_WAITING] = limits.kv_blocks, limits.max_waiting
+    n[at.CHUNKED], n[at.BY_RANK] = limits.chunked_prefill, requests.priority is not None
+    n[at.CACHING] = limits.prefix_caching
+    n[at.SHARING] = limits.prefix_caching and requests.block_ids is not None
+    n[at.CANCELLING] = requests.cancel_s is not None
+    n[at.BY_PREFIX] = route is Routing.PREFIX_AWARE and n[at.SHARING]
+    n[at.ROWS], n[at.LOOKAHEAD] = limits.draft_tokens + 1, limits.draft_tokens
+    n[at.PACE] = round(limits.tokens_per_step * (1 << at.PACE_BITS))
+    return n
+
+
+def _times(
+    requests: RequestList, q: at.Requests, limits: Limits, samples: int
+) -> Floats:
+    x = np.zeros(at.X_PLACES)
+    x[at.TIMEOUT_S] = limits.timeout_s
+    x[at.SAMPLE_AT] = 0.0 if samples else math.inf
+    x[at.SAMPLE_S] = max(float(q.arrival_s[-1]), 1.0) / max(samples, 2) * 2.0
+    x[at.CACHED_FRAC] = _cached_frac(requests, limits)
+    steps = 1 << at.PACE_BITS
+    x[at.TOKENS_PER_STEP] = round(limits.tokens_per_step * steps) / steps
+    return x
+
+
 def _outcome(
-    q: at.Requests, w: at.Work, states: tuple[Any, ...], replica: Ints, end_s: float
+    q: at.Requests, w: at.Fate, states: Sequence[Any], replica: Ints, end_s: float
 ) -> Simulation:
     return Simulation(
         arrival_s=q.arrival_s,
@@ -240,10 +277,10 @@ def _outcome(
         start_s=np.asarray(w.start_s),
         first_s=np.asarray(w.first_s),
         done_s=np.asarray(w.done_s),
-        status=np.asarray(w.status),
-        preemptions=np.asarray(w.preempted),
-        hit_tokens=np.asarray(w.hit_tokens),
-        replica=np.where(np.asarray(replica) < 0, -1, replica),
+        status=np.asarray(w.status, dtype=np.int8),
+        preemptions=np.asarray(w.preempted, dtype=np.int32),
+        hit_tokens=np.asarray(w.hit_tokens, dtype=np.int32),
+        replica=replica,
         busy_s=np.array([s.x[at.BUSY_S] for s in states]),
         steps=np.array([s.n[at.ITERATIONS] for s in states]),
         end_s=end_s,
@@ -251,7 +288,7 @@ def _outcome(
     )
 
 
-def _timeline(states: tuple[Any, ...]) -> Timeline:
+def _timeline(states: Sequence[Any]) -> Timeline:
     """Add the replicas' samples up at the times that all of them have."""
     apart = max(float(s.x[at.SAMPLE_S]) for s in states)
     rows = []

@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _UNLIMITED = 1 << 60
+_LONGEST = 1 << 30
 
 
 class EngineKind(enum.Enum):
@@ -57,6 +58,11 @@ class Limits:
         Requests in the queue of a replica; further ones are turned away. [1]
     timeout_s : float
         A request that has not started by then gives up. [s]
+    draft_tokens : int
+        Tokens drafted for each sequence and step, then verified at once. [token]
+    tokens_per_step : float
+        Mean tokens that a sequence gets in a step: one, and the drafts accepted.
+        Taken as it is, at every step alike: nothing is drawn. [token]
     """
 
     max_num_seqs: int
@@ -68,6 +74,8 @@ class Limits:
     max_context_tokens: int = _UNLIMITED
     max_waiting: int = _UNLIMITED
     timeout_s: float = math.inf
+    draft_tokens: int = 0
+    tokens_per_step: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("max_num_seqs", "max_step_tokens", "kv_blocks", "block_tokens"):
@@ -75,6 +83,11 @@ class Limits:
                 raise InvalidInput(
                     f"{name} is {getattr(self, name)}; a replica needs at least 1."
                 )
+        if not 1.0 <= self.tokens_per_step <= self.draft_tokens + 1:
+            raise InvalidInput(
+                f"{self.tokens_per_step:g} tokens per step with {self.draft_tokens} "
+                "drafted; give from 1 to one more than are drafted."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,7 @@ class RequestList:
     keep their order. ``blocks`` are ids of the prompt's blocks, hashed with their
     prefix, ragged: those of request i are ``ids[offsets[i]:offsets[i + 1]]``. Where
     they are unknown, ``cached_input_frac`` of each prompt counts as cached.
+    At ``cancel_s`` a request that is not done is let go; never, where it is infinite.
     """
 
     arrival_s: Sequence[float] | Floats
@@ -94,22 +108,33 @@ class RequestList:
     block_offsets: Sequence[int] | Ints | None = None
     block_ids: Sequence[int] | Ints | None = None
     cached_input_frac: float = 0.0
+    cancel_s: Sequence[float] | Floats | None = None
 
     def __post_init__(self) -> None:
         arrival = np.asarray(self.arrival_s, dtype=float)
         if arrival.size == 0:
             raise InvalidInput("There is no request to simulate. Give at least one.")
-        if not len(self.input_tokens) == arrival.size == len(self.output_tokens):
-            raise InvalidInput("Arrivals, inputs and outputs differ in number.")
+        beside = (self.input_tokens, self.output_tokens, self.priority, self.cancel_s)
+        if any(x is not None and len(x) != arrival.size for x in beside):
+            raise InvalidInput("The columns of the requests differ in number.")
         if not np.isfinite(arrival).all() or arrival[0] < 0:
             raise InvalidInput("An arrival is not a time from 0 on; correct it.")
-        if (np.diff(arrival) < 0).any():
+        if (arrival[1:] < arrival[:-1]).any():
             raise InvalidInput("Arrivals are not sorted. Sort requests by arrival.")
         for side, tokens in (("in", self.input_tokens), ("out", self.output_tokens)):
-            if not np.all(np.asarray(tokens) >= 1):
+            if not np.min(np.asarray(tokens)) >= 1:
                 raise InvalidInput(
                     f"A request has fewer than 1 {side}put token; leave it out."
                 )
+            if not np.max(np.asarray(tokens)) < _LONGEST:
+                raise InvalidInput(
+                    f"A request has {_LONGEST} {side}put tokens or more; correct it."
+                )
+        if self.cancel_s is not None and np.isnan(self.cancel_s).any():
+            raise InvalidInput(
+                "A time of cancellation is not a number; leave it infinite where "
+                "nobody cancels."
+            )
 
 
 def limits_of(replica: Replica, context_tokens: float, **others: Any) -> Limits:

@@ -1,7 +1,7 @@
 """The time of a step as tables, so that the event loop can look it up."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,10 @@ _SAME_SLOPE = 1e-7
 _CHECKED = 512  # random steps that the tables are held against
 
 
+def _none() -> Floats:
+    return np.zeros(0)
+
+
 @dataclass(frozen=True, slots=True)
 class StepLaw:
     """Seconds of a step, as a sum of tables that are linear between their knots.
@@ -42,6 +46,8 @@ class StepLaw:
         Of a step that decodes, or prefills, at all. [s]
     ranks : float
         A step with fewer sequences than ranks takes as long as with that many. [1]
+    draft_s, draft_prompt_s : ndarray
+        A draft model's share, by sequences and by prompt tokens; empty without. [s]
     error_frac : float
         Largest deviation from `perf.step` over random steps. [1]
     """
@@ -56,6 +62,8 @@ class StepLaw:
     decode_fixed_s: float
     prefill_fixed_s: float
     ranks: float
+    draft_s: Floats = field(default_factory=_none)
+    draft_prompt_s: Floats = field(default_factory=_none)
     error_frac: float = 0.0
 
     @property
@@ -70,6 +78,8 @@ class StepLaw:
             attended_tokens=self.attended_tokens,
             read_frac=self.read_frac,
             prefill_s=self.prefill_s.ravel(),
+            draft_s=self.draft_s,
+            draft_prompt_s=self.draft_prompt_s,
             numbers=np.array(
                 [
                     self.decode_fixed_s,
@@ -232,6 +242,7 @@ def _error_frac(replica: Replica, law: StepLaw, longest_tokens: int) -> float:
         tokens.astype(int).tolist(),
         (tokens * attended).tolist(),
         before.tolist(),
+        beside.astype(int).tolist(),
         beside.astype(int).tolist(),
         (beside * context).tolist(),
         sampled.astype(int).tolist(),

@@ -8,6 +8,7 @@ from dayrate.serving.simulator.state import (
     PREFILL_FIXED,
     RANKS,
     READ_STEP,
+    Floats,
     Law,
 )
 
@@ -19,6 +20,7 @@ def step_s(  # noqa: PLR0917
     prefill: int,
     pairs: float,
     read: float,
+    rows: int,
     decoding: int,
     context: float,
     sampled: int,
@@ -35,8 +37,10 @@ def step_s(  # noqa: PLR0917
         Tokens they attend to, summed over them. [token]
     read : float
         Tokens they read back from the cache, summed over prompts. [token]
+    rows : int
+        Tokens of decoding sequences: one each, or its drafts too. [token]
     decoding : int
-        Sequences that get one token each. [1]
+        Decoding sequences. [1]
     context : float
         Their contexts, summed. [token]
     sampled : int
@@ -50,27 +54,31 @@ def step_s(  # noqa: PLR0917
     Examples
     --------
     >>> from dayrate.serving.simulator.examples import FLAT
-    >>> float(step_s(FLAT.tables, 0, 0.0, 0.0, 3, 300.0, 3))
+    >>> float(step_s(FLAT.tables, 0, 0.0, 0.0, 3, 3, 300.0, 3))
     0.01
 
     References
     ----------
     .. [1] A. Agrawal et al., "Vidur", MLSys 2024, arXiv:2405.05465.
     """
-    seconds = law.logits_s[sampled] + _dense_s(law, prefill + decoding)
+    seconds = law.logits_s[sampled] + _at(law.dense_s, prefill + rows)
     if decoding > 0:
         mean = context / decoding
         knot = _knot(law, mean)
         each = law.knot_s[knot] + law.slope_s[knot] * (mean - law.knot_tokens[knot])
         width = max(float(decoding), law.numbers[RANKS])
         seconds += law.numbers[DECODE_FIXED] + width * each
+        if len(law.draft_s) > 0:
+            seconds += law.draft_s[decoding]
     if prefill > 0:
         seconds += _prefill_s(law, prefill, pairs, read)
+        if len(law.draft_prompt_s) > 0:
+            seconds += _at(law.draft_prompt_s, prefill)
     return seconds
 
 
 def decode_series(
-    law: Law, decoding: int, context: float
+    law: Law, rows_each: int, decoding: int, context: float, tokens_each: float
 ) -> tuple[float, float, float]:
     """Time of steps in which the same sequences decode and grow.
 
@@ -78,10 +86,14 @@ def decode_series(
     ----------
     law : Law
         Tables.
+    rows_each : int
+        Tokens that a sequence has in a step: one, or its drafts too. [token]
     decoding : int
-        Sequences that get one token each. [1]
+        Decoding sequences. [1]
     context : float
         Their contexts, summed. [token]
+    tokens_each : float
+        Tokens by which each grows in a step. [token]
 
     Returns
     -------
@@ -92,18 +104,24 @@ def decode_series(
     Examples
     --------
     >>> from dayrate.serving.simulator.examples import FLAT
-    >>> [float(x) for x in decode_series(FLAT.tables, 3, 300.0)]
+    >>> [float(x) for x in decode_series(FLAT.tables, 1, 3, 300.0, 1.0)]
     [0.01, 0.0, inf]
 
     References
     ----------
     .. [1] A. Agrawal et al., "Vidur", MLSys 2024, arXiv:2405.05465.
     """
-    mean = context / decoding
+    mean, rows = context / decoding, decoding * rows_each
     knot = _knot(law, mean)
+    slope_s = law.slope_s[knot]
+    each = law.knot_s[knot] + slope_s * (mean - law.knot_tokens[knot])
     width = max(float(decoding), law.numbers[RANKS])
-    seconds = step_s(law, 0, 0.0, 0.0, decoding, context, decoding)
-    return seconds, width * law.slope_s[knot], law.knot_tokens[knot + 1] - mean
+    seconds = law.logits_s[rows] + _at(law.dense_s, rows)
+    seconds += law.numbers[DECODE_FIXED] + width * each
+    if len(law.draft_s) > 0:
+        seconds += law.draft_s[decoding]
+    room = (law.knot_tokens[knot + 1] - mean) / tokens_each
+    return seconds, width * slope_s * tokens_each, room
 
 
 def _prefill_s(law: Law, tokens: int, pairs: float, read: float) -> float:
@@ -111,40 +129,41 @@ def _prefill_s(law: Law, tokens: int, pairs: float, read: float) -> float:
 
     The knots are fourth powers, so that two roots find the cell.
     """
-    numbers = law.numbers
-    attended, back = pairs / tokens, read / pairs
-    across = int(math.sqrt(math.sqrt(attended)) / numbers[ATTENDED_STEP])
-    up = int(math.sqrt(math.sqrt(back)) / numbers[READ_STEP])
-    i = min(across, len(law.attended_tokens) - 2)
-    j = min(up, len(law.read_frac) - 2)
-    each = _between(law, i, j, attended, back)
+    numbers, across, up = law.numbers, law.attended_tokens, law.read_frac
+    attended, i = pairs / tokens, len(across) - 2
+    i = min(int(math.sqrt(math.sqrt(attended)) / numbers[ATTENDED_STEP]), i)
+    a = (attended - across[i]) / (across[i + 1] - across[i])
+    table, width = law.prefill_s, len(up)
+    at = i * width
+    if read > 0.0:
+        back, j = read / pairs, width - 2
+        j = min(int(math.sqrt(math.sqrt(back)) / numbers[READ_STEP]), j)
+        b = (back - up[j]) / (up[j + 1] - up[j])
+        at += j
+        near = table[at] + b * (table[at + 1] - table[at])
+        at += width
+        far = table[at] + b * (table[at + 1] - table[at])
+    else:
+        near, far = table[at], table[at + width]
+    each = near + a * (far - near)
     return numbers[PREFILL_FIXED] + max(float(tokens), numbers[RANKS]) * each
 
 
-def _dense_s(law: Law, tokens: int) -> float:
-    """Time of what all tokens pass; beyond the table it goes on as it ends. [s]"""
-    last = len(law.dense_s) - 1
+def _at(table: Floats, tokens: int) -> float:
+    """Look up a time by tokens; beyond the table it goes on as it ends. [s]"""
+    last = len(table) - 1
     if tokens <= last:
-        return law.dense_s[tokens]
-    more = law.dense_s[last] - law.dense_s[last - 1]
-    return law.dense_s[last] + more * (tokens - last)
+        return table[tokens]
+    return table[last] + (table[last] - table[last - 1]) * (tokens - last)
 
 
 def _knot(law: Law, context: float) -> int:
     """Find the segment of the decode law that holds a mean context."""
-    knot = 0
-    while context >= law.knot_tokens[knot + 1]:
-        knot += 1
-    return knot
-
-
-def _between(law: Law, i: int, j: int, attended: float, read: float) -> float:
-    """Interpolate bilinearly in a cell of the table of prefill attention."""
-    across, up, table = law.attended_tokens, law.read_frac, law.prefill_s
-    a = (attended - across[i]) / (across[i + 1] - across[i])
-    b = (read - up[j]) / (up[j + 1] - up[j])
-    at = i * len(up) + j
-    beside = at + len(up)
-    near = table[at] + b * (table[at + 1] - table[at])
-    far = table[beside] + b * (table[beside + 1] - table[beside])
-    return near + a * (far - near)
+    low, high = 0, len(law.knot_tokens) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if context >= law.knot_tokens[middle]:
+            low = middle
+        else:
+            high = middle
+    return low

@@ -4,25 +4,35 @@ Every block is in one of three places. Used blocks belong to running requests, c
 ones hold a prefix that nobody uses now, oldest first, and go when others need room.
 """
 
-import math
-
 from dayrate.serving.simulator.state import (
     BLOCK,
     CACHED,
-    COMPUTED,
+    FIRST_IN,
     FREE,
+    LAST_IN,
     LAST_REMAINS,
+    LOOKAHEAD,
     N_RUNNING,
     NEWEST,
     OLDEST,
     REMAINS,
     SHARING,
+    Fate,
     Requests,
     State,
-    Work,
 )
 
-__all__ = ["attach", "cached_blocks", "keep", "publish", "release", "take"]
+__all__ = [
+    "append",
+    "attach",
+    "cached_blocks",
+    "forget",
+    "keep",
+    "publish",
+    "release",
+    "remove",
+    "take",
+]
 
 
 def cached_blocks(q: Requests, s: State, i: int) -> int:
@@ -57,22 +67,22 @@ def cached_blocks(q: Requests, s: State, i: int) -> int:
     return j - start
 
 
-def attach(q: Requests, w: Work, s: State, i: int, blocks: int) -> bool:
+def attach(q: Requests, w: Fate, s: State, i: int, k: int, blocks: int) -> int:
     """Give a request its blocks: those still cached, and new ones for the rest.
 
     Parameters
     ----------
-    q, w, s : Requests, Work, State
+    q, w, s : Requests, Fate, State
         The requests, their fate, the replica.
-    i : int
-        Position of the request. [1]
+    i, k : int
+        Position of the request, and its slot, -1 before it has one. [1]
     blocks : int
         Blocks of all tokens to compute. [1]
 
     Returns
     -------
-    bool
-        Whether there were enough.
+    int
+        Those still cached; -1, and nothing is taken, where there are too few. [1]
 
     Examples
     --------
@@ -86,25 +96,19 @@ def attach(q: Requests, w: Work, s: State, i: int, blocks: int) -> bool:
     """
     n = s.n
     if n[SHARING]:
-        hits = _share(q, w, s, i, blocks)
-    elif blocks > n[FREE] + n[CACHED]:
-        hits = -1
-    elif w.shared[i] > 0:
-        hits = _recover(w, s, i)
-    else:
-        hits = 0
-    if hits < 0:
-        return False
-    take(w, s, blocks - hits)
-    tokens = min(hits * n[BLOCK], w.need[i] - 1)  # the last is always computed
-    if math.isnan(w.start_s[i]):
-        tokens = max(tokens, min(q.cached_tokens[i], w.need[i] - 1))
-        w.hit_tokens[i] = tokens
-    n[COMPUTED] = tokens
-    return True
+        return _share(q, w, s, i, blocks)
+    if blocks > n[FREE] + n[CACHED]:
+        return -1
+    hits = 0
+    if k >= 0 and s.shared[k] > 0:
+        hits = min(s.shared[k], blocks)
+        forget(s, k)
+    take(s, blocks - hits)
+    n[FREE] -= hits
+    return hits
 
 
-def _share(q: Requests, w: Work, s: State, i: int, blocks: int) -> int:
+def _share(q: Requests, w: Fate, s: State, i: int, blocks: int) -> int:
     """Use the cached prefix of a prompt and count it; -1 where the rest has no room."""
     n = s.n
     hits = cached_blocks(q, s, i)
@@ -117,35 +121,50 @@ def _share(q: Requests, w: Work, s: State, i: int, blocks: int) -> int:
     for j in range(start, start + hits):
         _use(s, q.block_id[j])
         w.held[j] = 1
-    w.shared[i] = hits
+    take(s, blocks - hits)
     return hits
 
 
-def _recover(w: Work, s: State, i: int) -> int:
-    """Give a preempted request back what is left of its blocks, and count it."""
-    n = s.n
-    hits = w.shared[i]
-    w.shared[i] = 0
-    n[CACHED] -= hits
-    before, j = -1, n[REMAINS]
-    while j != i:
-        before, j = j, w.chain[j]
-    if before < 0:
-        n[REMAINS] = w.chain[i]
-    else:
-        w.chain[before] = w.chain[i]
-    if n[LAST_REMAINS] == i:
-        n[LAST_REMAINS] = before
-    return hits
+def forget(s: State, k: int) -> None:
+    """Free what is left of the blocks of a preempted request.
+
+    Parameters
+    ----------
+    s : State
+        The replica.
+    k : int
+        Slot of the request. [1]
+
+    Returns
+    -------
+    None
+        The state changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.preemptions.tolist()
+    [0, 0]
+
+    References
+    ----------
+    .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
+    """
+    if s.shared[k] == 0:
+        return
+    s.n[CACHED] -= s.shared[k]
+    s.n[FREE] += s.shared[k]
+    s.shared[k] = 0
+    remove(s, k, REMAINS, LAST_REMAINS)
 
 
-def take(w: Work, s: State, blocks: int) -> None:
+def take(s: State, blocks: int) -> None:
     """Take free blocks; where there are too few, evict the least recently used.
 
     Parameters
     ----------
-    w, s : Work, State
-        The requests' fate, the replica.
+    s : State
+        The replica.
     blocks : int
         Blocks to take; there must be as many. [1]
 
@@ -172,41 +191,40 @@ def take(w: Work, s: State, blocks: int) -> None:
             s.users[oldest] = -1
             n[CACHED] -= 1
             n[FREE] += 1
-    else:
+    elif n[CACHED] > 0:
         rest = blocks
         while rest > 0 and n[REMAINS] >= 0:
-            rest -= _evict(w, s, rest)
+            rest -= _evict(s, rest)
     n[FREE] -= blocks
 
 
-def _evict(w: Work, s: State, blocks: int) -> int:
+def _evict(s: State, blocks: int) -> int:
     """Free some of what the first preempted request left, and count it.
 
     There is no free block when one is preempted, so all that are free now have become
     so later and are younger.
     """
     n = s.n
-    i = n[REMAINS]
-    freed = min(blocks, w.shared[i])
-    w.shared[i] -= freed
+    k = n[REMAINS]
+    freed = min(blocks, s.shared[k])
+    if freed == s.shared[k]:
+        forget(s, k)
+        return freed
+    s.shared[k] -= freed
     n[CACHED] -= freed
     n[FREE] += freed
-    if w.shared[i] == 0:
-        n[REMAINS] = w.chain[i]
-        if n[REMAINS] < 0:
-            n[LAST_REMAINS] = -1
     return freed
 
 
-def keep(w: Work, s: State, i: int, blocks: int) -> None:
+def keep(s: State, k: int, blocks: int) -> None:
     """Leave the full blocks of a preempted request cached until others need them.
 
     Parameters
     ----------
-    w, s : Work, State
-        The requests' fate, the replica.
-    i : int
-        Position of the request. [1]
+    s : State
+        The replica.
+    k : int
+        Slot of the request. [1]
     blocks : int
         Its full blocks, which are free now. [1]
 
@@ -228,26 +246,96 @@ def keep(w: Work, s: State, i: int, blocks: int) -> None:
     n = s.n
     if blocks == 0:
         return
-    w.shared[i] = blocks
-    w.chain[i] = -1
+    s.shared[k] = blocks
     n[FREE] -= blocks
     n[CACHED] += blocks
-    if n[REMAINS] < 0:
-        n[REMAINS] = i
+    append(s, k, REMAINS, LAST_REMAINS)
+
+
+def append(s: State, k: int, first: int, last: int) -> None:
+    """Put a slot last in a list.
+
+    Parameters
+    ----------
+    s : State
+        The replica.
+    k : int
+        The slot. [1]
+    first, last : int
+        Places of the list's ends. [1]
+
+    Returns
+    -------
+    None
+        The state changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.preemptions.tolist()
+    [0, 0]
+
+    References
+    ----------
+    .. [1] D. E. Knuth, "The Art of Computer Programming", vol. 1, 2.2.5.
+    """
+    before = s.n[last]
+    s.sooner[k] = before
+    s.later[k] = -1
+    s.n[last] = k
+    if before < 0:
+        s.n[first] = k
     else:
-        w.chain[n[LAST_REMAINS]] = i
-    n[LAST_REMAINS] = i
+        s.later[before] = k
 
 
-def publish(q: Requests, w: Work, s: State, i: int) -> None:
+def remove(s: State, k: int, first: int, last: int) -> None:
+    """Take a slot out of a list.
+
+    Parameters
+    ----------
+    s : State
+        The replica.
+    k : int
+        The slot. [1]
+    first, last : int
+        Places of the list's ends. [1]
+
+    Returns
+    -------
+    None
+        The state changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.preemptions.tolist()
+    [0, 0]
+
+    References
+    ----------
+    .. [1] D. E. Knuth, "The Art of Computer Programming", vol. 1, 2.2.5.
+    """
+    before, after = s.sooner[k], s.later[k]
+    if before < 0:
+        s.n[first] = after
+    else:
+        s.later[before] = after
+    if after < 0:
+        s.n[last] = before
+    else:
+        s.sooner[after] = before
+
+
+def publish(q: Requests, w: Fate, s: State, k: int) -> None:
     """Let others share the blocks of a prompt that has been computed.
 
     Parameters
     ----------
-    q, w, s : Requests, Work, State
+    q, w, s : Requests, Fate, State
         The requests, their fate, the replica.
-    i : int
-        Position of the request. [1]
+    k : int
+        Slot of the request. [1]
 
     Returns
     -------
@@ -264,23 +352,24 @@ def publish(q: Requests, w: Work, s: State, i: int) -> None:
     ----------
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
+    i = s.request[k]
     for j in range(q.block_start[i], q.block_start[i + 1]):
         block = q.block_id[j]
         if s.users[block] < 0:
             s.users[block] = 1
             w.held[j] = 1
-            w.shared[i] += 1
+            s.shared[k] += 1
 
 
-def release(q: Requests, w: Work, s: State, i: int, tokens: int) -> None:
-    """Give the blocks of a request back; shared ones stay cached.
+def release(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
+    """Give the blocks of a running request back; shared ones stay cached.
 
     Parameters
     ----------
-    q, w, s : Requests, Work, State
+    q, w, s : Requests, Fate, State
         The requests, their fate, the replica.
-    i : int
-        Position of the request. [1]
+    k : int
+        Slot of the request. [1]
     tokens : int
         Tokens that it has stored. [token]
 
@@ -300,14 +389,16 @@ def release(q: Requests, w: Work, s: State, i: int, tokens: int) -> None:
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
     n = s.n
-    n[FREE] += (tokens + n[BLOCK] - 1) // n[BLOCK] - w.shared[i]
+    n[FREE] += (tokens + n[LOOKAHEAD] + n[BLOCK] - 1) // n[BLOCK] - s.shared[k]
     n[N_RUNNING] -= 1
+    remove(s, k, FIRST_IN, LAST_IN)
     if n[SHARING]:
+        i = s.request[k]
         for j in range(q.block_start[i], q.block_start[i + 1]):
             if w.held[j]:
                 _unuse(s, q.block_id[j])
                 w.held[j] = 0
-        w.shared[i] = 0
+    s.shared[k] = 0
 
 
 def _use(s: State, block: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from dayrate.serving.simulator import state as at
 __all__ = ["Latency", "Simulation", "Summary", "Timeline", "summary"]
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer[Any]]
 
 _QUANTILES = (0.50, 0.95, 0.99)
 _STATES = {
@@ -22,6 +23,7 @@ _STATES = {
     "too_long": at.TOO_LONG,
     "rejected": at.REJECTED,
     "timed_out": at.TIMED_OUT,
+    "cancelled": at.CANCELLED,
 }
 
 
@@ -41,7 +43,7 @@ class Simulation:
     """What became of each request, in the order given; times are NaN where it has none.
 
     ``status`` is one of `state.WAITING`, ``RUNNING``, ``DONE``, ``TOO_LONG``,
-    ``REJECTED`` and ``TIMED_OUT``.
+    ``REJECTED``, ``TIMED_OUT`` and ``CANCELLED``.
     """
 
     arrival_s: Floats

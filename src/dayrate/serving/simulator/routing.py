@@ -1,5 +1,7 @@
 """Which replica serves a request."""
 
+from typing import Any
+
 from dayrate.serving.simulator.core import advance
 from dayrate.serving.simulator.memory import cached_blocks
 from dayrate.serving.simulator.state import (
@@ -10,28 +12,32 @@ from dayrate.serving.simulator.state import (
     NEXT,
     UNBALANCED,
     UNBALANCED_TIMES,
+    Fate,
+    Ints,
     Law,
     Requests,
     State,
-    Work,
+    replica_at,
 )
 
 __all__ = ["route"]
 
 
-def route(
-    q: Requests, law: Law, w: Work, states: tuple[State, ...], replica: list[int]
+def route(  # noqa: PLR0917
+    q: Requests, law: Law, w: Fate, states: Any, count: int, replica: Ints
 ) -> None:
     """Send each request, when it arrives, to the replica that suits it.
 
     Parameters
     ----------
-    q, law, w : Requests, Law, Work
+    q, law, w : Requests, Law, Fate
         Sequences; ``q.follows`` is written.
-    states : tuple of State
+    states : list of State, or State of arrays with a row each
         The replicas.
+    count : int
+        How many they are. [1]
     replica : list of int
-        By request: -1 to be sent, -2 to be left out; then who took it. [1]
+        By request: 0 to be sent, -1 to be left out; then who took it. [1]
 
     Returns
     -------
@@ -50,27 +56,28 @@ def route(
        routing within a bound on imbalance).
     """
     for i in range(len(replica)):
-        if replica[i] == -1:
-            for s in states:
-                advance(q, law, w, s, q.arrival_s[i])
-            chosen = _choose(q, states, i)
-            n = states[chosen].n
-            if n[NEXT] < 0:
-                n[NEXT] = i
-            else:
-                q.follows[n[LAST]] = i
-            n[LAST] = i
-            replica[i] = chosen
+        if replica[i] < 0:
+            continue
+        for r in range(count):
+            advance(q, law, w, replica_at(states, r), q.arrival_s[i])
+        chosen = _choose(q, states, count, i)
+        n = replica_at(states, chosen).n
+        if n[NEXT] < 0:
+            n[NEXT] = i
+        else:
+            q.follows[n[LAST]] = i
+        n[LAST] = i
+        replica[i] = chosen
 
 
-def _choose(q: Requests, states: tuple[State, ...], i: int) -> int:
+def _choose(q: Requests, states: Any, count: int, i: int) -> int:
     """Longest cached prefix among those not overloaded, then least loaded, first."""
-    least = _load(states[0])
-    for s in states:
-        least = min(least, _load(s))
+    least = _load(replica_at(states, 0))
+    for r in range(1, count):
+        least = min(least, _load(replica_at(states, r)))
     best, best_hits, best_load = 0, -1, 0
-    for r in range(len(states)):
-        s = states[r]
+    for r in range(count):
+        s = replica_at(states, r)
         load, hits = _load(s), 0
         if s.n[BY_PREFIX]:
             over = load - least > UNBALANCED and load > UNBALANCED_TIMES * least

@@ -2,30 +2,38 @@
 
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Law", "Requests", "State", "Work"]
+__all__ = ["Fate", "Law", "Requests", "State", "replica_at"]
 
 # status of a request
-WAITING, RUNNING, DONE, TOO_LONG, REJECTED, TIMED_OUT = 0, 1, 2, 3, 4, 5
+WAITING, RUNNING, DONE, TOO_LONG, REJECTED, TIMED_OUT, CANCELLED = 0, 1, 2, 3, 4, 5, 6
 
 # places in State.n: limits,
 MAX_SEQS, MAX_TOKENS, BLOCK, TOTAL, MAX_WAITING = 0, 1, 2, 3, 4
-CHUNKED, BY_RANK, SHARING = 5, 6, 7
+CHUNKED, BY_RANK, SHARING, CACHING, CANCELLING, BY_PREFIX = 5, 6, 7, 8, 9, 10
+# how requests follow one another (0: as ``q.follows`` says), rows and tokens of a
+# sequence per decode step, blocks' lookahead in tokens,
+STRIDE, ROWS, PACE, LOOKAHEAD = 11, 12, 13, 14
 # what there is now,
-NEXT, HEAD, TAIL, N_WAITING, N_RUNNING, N_DECODING = 8, 9, 10, 11, 12, 13
-FREE, CACHED, STEP, NEXT_END, STACKED, HEAPED = 14, 15, 16, 17, 18, 19
-OLDEST, NEWEST = 20, 21
-# and the step that is being put together
-PARTIAL, COMPUTED, PREFILL, ENDING, BLOCKED, PREEMPTED = 22, 23, 24, 25, 26, 27
-ITERATIONS, SAMPLE, DROPPED, N_DONE, LAST, BY_PREFIX = 28, 29, 30, 31, 32, 33
-CACHING, REMAINS, LAST_REMAINS = 34, 35, 36
-N_PLACES = 37
+NEXT, LAST, HEAD, FRESH, AGAIN, N_WAITING, N_RUNNING, N_DECODING = range(15, 23)
+FREE, CACHED, STEP, CLOCK, NEXT_END, HEAPED, CANCELS = range(23, 30)
+OLDEST, NEWEST, REMAINS, LAST_REMAINS, FIRST_IN, LAST_IN = range(30, 36)
+SPARE, SLOTS = 36, 37
+# the step that is being put together, and counts
+PARTIAL, COMPUTED, PREFILL, ENDING, PREEMPTED = range(38, 43)
+ITERATIONS, SAMPLE, DROPPED, N_DONE = range(43, 47)
+N_PLACES = 47
 
 # places in State.x
 NOW, CONTEXT, PAIRS, READ, BUSY_S, TIMEOUT_S, SAMPLE_AT, SAMPLE_S = range(8)
-X_PLACES = 8
+CACHED_FRAC, TOKENS_PER_STEP = 8, 9
+X_PLACES = 10
 
 # places in Law.numbers
 DECODE_FIXED, PREFILL_FIXED, ATTENDED_STEP, READ_STEP, RANKS = range(5)
+
+#: Tokens of a decode step are counted in these parts of one, so that they add up alike
+#: however many steps are taken at once.
+PACE_BITS = 20
 
 #: A replica counts as overloaded beside the least loaded one, and prefixes stop
 #: counting, from this many requests more and this many times its load.
@@ -37,14 +45,14 @@ Ints: TypeAlias = Any
 
 
 class Requests(NamedTuple):
-    """What is asked, by request; ``follows`` chains the requests of a replica."""
+    """What is asked, by request; what nobody asks for is empty."""
 
     arrival_s: Floats
     input_tokens: Ints
     output_tokens: Ints
     rank: Ints  # service order: lower first
-    follows: Ints
-    cached_tokens: Ints  # of the prompt, found wherever it runs first
+    cancel_s: Floats
+    follows: Ints  # the next request of the same replica
     block_start: Ints  # of the hashed prompt blocks, one more than requests
     block_id: Ints
 
@@ -60,10 +68,12 @@ class Law(NamedTuple):
     attended_tokens: Floats
     read_frac: Floats
     prefill_s: Floats
+    draft_s: Floats  # of a draft model, by sequences; empty without one
+    draft_prompt_s: Floats  # by prompt tokens
     numbers: Floats
 
 
-class Work(NamedTuple):
+class Fate(NamedTuple):
     """What becomes of each request."""
 
     start_s: Floats
@@ -72,25 +82,34 @@ class Work(NamedTuple):
     status: Ints
     preempted: Ints
     hit_tokens: Ints
-    need: Ints  # tokens to compute before its next token
-    left: Ints  # output tokens still to come
-    due: Ints  # number of its last decode step
-    chain: Ints  # next in the queue, or among those that end together
-    shared: Ints  # blocks it shares; of a preempted request, those not yet evicted
-    held: Ints  # by prompt block: whether it is such a block
+    slot: Ints  # where somebody may need to find it, else empty
+    held: Ints  # by prompt block: whether the request uses it as a shared one
 
 
 class State(NamedTuple):
-    """One replica."""
+    """One replica, or arrays of all replicas; slots hold requests that have started."""
 
     n: Ints
     x: Floats
-    ends: Ints  # ring: first of the sequences that end with a step
-    grows: Ints  # ring of a block: sequences that take a new block at a step
-    stack: Ints  # running requests in order of admission, some of them gone
-    heap: Ints  # requests by rank: preempted, or all where ranks count
+    request: Ints  # by slot
+    need: Ints  # tokens to compute before its next token
+    left: Ints  # output tokens still to come
+    due: Ints  # the clock at its last token
+    chain: Ints  # next spare slot, next preempted, or next that ends at the same time
+    shared: Ints  # blocks it shares; of a preempted request, those not yet evicted
+    sooner: Ints  # running slots by admission; preempted ones with such blocks
+    later: Ints
+    ends: Ints  # ring: first of the slots that end at a time of the clock
+    grows: Ints  # ring of a block: sequences that take a new block at such a time
     batch: Ints  # prompts that are done with this step
+    heap: Ints  # requests by rank, where ranks count
+    cancels: Ints  # requests by the time at which they are cancelled
     users: Ints  # by block id: -1 absent, else sequences that use it
     older: Ints  # unused cached blocks, by age
     newer: Ints
     samples: Floats  # flat rows: running, waiting, used, cached
+
+
+def replica_at(states: Any, r: int) -> State:
+    """Pick a replica: of a list here, of arrays with one row each where compiled."""
+    return states[r]

@@ -1,0 +1,392 @@
+"""Who waits for a replica: first come first served, by rank, impatient, cancelled.
+
+Requests that have not started wait where they arrived: from ``HEAD`` on, each follows
+the last. Those preempted go before them, the last one first, as it was the first to
+come. Where ranks count, both wait in one heap.
+"""
+
+from dayrate.serving.simulator.memory import forget
+from dayrate.serving.simulator.state import (
+    AGAIN,
+    BY_RANK,
+    CANCELLED,
+    CANCELLING,
+    CANCELS,
+    DROPPED,
+    FRESH,
+    HEAD,
+    HEAPED,
+    MAX_WAITING,
+    N_WAITING,
+    NEXT,
+    NOW,
+    REJECTED,
+    SLOTS,
+    SPARE,
+    STRIDE,
+    TIMED_OUT,
+    TIMEOUT_S,
+    WAITING,
+    Fate,
+    Floats,
+    Ints,
+    Requests,
+    State,
+)
+
+__all__ = ["arrive", "expire", "leave_queue", "return_to_queue", "take_slot"]
+
+
+def arrive(q: Requests, w: Fate, s: State) -> None:
+    """Queue what has arrived, or turn it away.
+
+    Parameters
+    ----------
+    q, w, s : Requests, Fate, State
+        The requests, their fate, the replica.
+
+    Returns
+    -------
+    None
+        The queue changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.start_s.tolist()
+    [0.0, 1.0]
+
+    References
+    ----------
+    .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
+    """
+    n = s.n
+    i = n[NEXT]
+    while i >= 0 and (w.status[i] != WAITING or q.arrival_s[i] <= s.x[NOW]):
+        if w.status[i] == WAITING:
+            if n[N_WAITING] >= n[MAX_WAITING]:
+                expire(q, w, s, q.arrival_s[i])
+            if n[N_WAITING] >= n[MAX_WAITING]:
+                w.status[i] = REJECTED
+                n[DROPPED] += 1
+            else:
+                _join(q, s, i)
+        i = _following(q, s, i)
+        n[NEXT] = i
+
+
+def _join(q: Requests, s: State, i: int) -> None:
+    n = s.n
+    n[N_WAITING] += 1
+    if n[BY_RANK]:
+        _push(s.heap, q.rank, n[HEAPED], i)
+        n[HEAPED] += 1
+    else:
+        if n[FRESH] == 0:
+            n[HEAD] = i
+        n[FRESH] += 1
+    if n[CANCELLING]:
+        _push(s.cancels, q.cancel_s, n[CANCELS], i)
+        n[CANCELS] += 1
+
+
+def _following(q: Requests, s: State, i: int) -> int:
+    """Find the next request of the same replica, -1 where there is none."""
+    if s.n[STRIDE] == 0:
+        return q.follows[i]
+    i += s.n[STRIDE]
+    return i if i < len(q.arrival_s) else -1
+
+
+def expire(q: Requests, w: Fate, s: State, when_s: float) -> None:
+    """Drop the first in line that have waited too long; what ran already stays.
+
+    Parameters
+    ----------
+    q, w, s : Requests, Fate, State
+        The requests, their fate, the replica.
+    when_s : float
+        The time. [s]
+
+    Returns
+    -------
+    None
+        The queue changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.status.tolist()
+    [2, 2]
+
+    References
+    ----------
+    .. [1] L. Kleinrock, "Queueing Systems", vol. 1, 1975 (impatient customers).
+    """
+    n = s.n
+    while n[N_WAITING] > 0 and n[AGAIN] < 0:
+        i = s.heap[0] if n[BY_RANK] else n[HEAD]
+        started = n[BY_RANK] and w.slot[i] >= 0
+        if started or when_s - q.arrival_s[i] <= s.x[TIMEOUT_S]:
+            return
+        leave_queue(q, w, s)
+        w.status[i] = TIMED_OUT
+        n[DROPPED] += 1
+
+
+def leave_queue(q: Requests, w: Fate, s: State) -> None:
+    """Take the first in line out of the queue.
+
+    Parameters
+    ----------
+    q, w, s : Requests, Fate, State
+        The requests, their fate, the replica.
+
+    Returns
+    -------
+    None
+        The queue changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.queue_s.tolist()
+    [0.0, 0.0]
+
+    References
+    ----------
+    .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
+    """
+    n = s.n
+    n[N_WAITING] -= 1
+    if n[BY_RANK]:
+        n[HEAPED] -= 1
+        _pop(s.heap, q.rank, n[HEAPED])
+    elif n[AGAIN] >= 0:
+        n[AGAIN] = s.chain[n[AGAIN]]
+    else:
+        _next_fresh(q, w, s)
+    if n[CANCELLING]:
+        _skip_cancelled(q, w, s)
+
+
+def _next_fresh(q: Requests, w: Fate, s: State) -> None:
+    n = s.n
+    n[FRESH] -= 1
+    if n[FRESH] > 0:
+        i = _following(q, s, n[HEAD])
+        while w.status[i] != WAITING:
+            i = _following(q, s, i)
+        n[HEAD] = i
+
+
+def _skip_cancelled(q: Requests, w: Fate, s: State) -> None:
+    """Remove those from the head of the line that were cancelled while they waited."""
+    n = s.n
+    while n[HEAPED] > 0 and w.status[s.heap[0]] == CANCELLED:
+        n[HEAPED] -= 1
+        _pop(s.heap, q.rank, n[HEAPED])
+    while n[AGAIN] >= 0 and w.status[s.request[n[AGAIN]]] == CANCELLED:
+        k = n[AGAIN]
+        n[AGAIN] = s.chain[k]
+        give_slot(s, k)
+
+
+def return_to_queue(q: Requests, w: Fate, s: State, k: int) -> None:
+    """Put a preempted request back: first in line, or to its rank.
+
+    Parameters
+    ----------
+    q, w, s : Requests, Fate, State
+        The requests, their fate, the replica.
+    k : int
+        Its slot, which it keeps. [1]
+
+    Returns
+    -------
+    None
+        The queue changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.preemptions.tolist()
+    [0, 0]
+
+    References
+    ----------
+    .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
+    """
+    n, i = s.n, s.request[k]
+    w.status[i] = WAITING
+    w.preempted[i] += 1
+    n[N_WAITING] += 1
+    if n[BY_RANK]:
+        _push(s.heap, q.rank, n[HEAPED], i)
+        n[HEAPED] += 1
+    else:
+        s.chain[k] = n[AGAIN]
+        n[AGAIN] = k
+
+
+def cancel_waiting(q: Requests, w: Fate, s: State, i: int) -> None:
+    """Cancel a request that waits, and let go what is left of its blocks.
+
+    Parameters
+    ----------
+    q, w, s : Requests, Fate, State
+        The requests, their fate, the replica.
+    i : int
+        Position of the request. [1]
+
+    Returns
+    -------
+    None
+        The queue changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.status.tolist()
+    [2, 2]
+
+    References
+    ----------
+    .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
+    """
+    n, k = s.n, w.slot[i]
+    w.status[i] = CANCELLED
+    n[N_WAITING] -= 1
+    if k >= 0:
+        forget(s, k)
+        if n[BY_RANK]:
+            give_slot(s, k)
+    elif not n[BY_RANK]:
+        if i == n[HEAD]:
+            _next_fresh(q, w, s)
+        else:
+            n[FRESH] -= 1
+    _skip_cancelled(q, w, s)
+
+
+def next_cancelled(q: Requests, s: State) -> int:
+    """Take the request whose time of cancellation has come; -1 where none has.
+
+    Parameters
+    ----------
+    q, s : Requests, State
+        The requests, the replica.
+
+    Returns
+    -------
+    int
+        Position of the request, which may have ended before. [1]
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.status.tolist()
+    [2, 2]
+
+    References
+    ----------
+    .. [1] J. W. J. Williams, "Algorithm 232: Heapsort", CACM 7(6), 1964.
+    """
+    n = s.n
+    if n[CANCELS] == 0 or q.cancel_s[s.cancels[0]] > s.x[NOW]:
+        return -1
+    i = s.cancels[0]
+    n[CANCELS] -= 1
+    _pop(s.cancels, q.cancel_s, n[CANCELS])
+    return i
+
+
+def take_slot(w: Fate, s: State, i: int) -> int:
+    """Give a request that starts a slot.
+
+    Parameters
+    ----------
+    w, s : Fate, State
+        The requests' fate, the replica.
+    i : int
+        Position of the request. [1]
+
+    Returns
+    -------
+    int
+        The slot. [1]
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.status.tolist()
+    [2, 2]
+
+    References
+    ----------
+    .. [1] D. E. Knuth, "The Art of Computer Programming", vol. 1, 2.2.3 (free lists).
+    """
+    n = s.n
+    k = n[SPARE]
+    if k >= 0:
+        n[SPARE] = s.chain[k]
+    else:
+        k = n[SLOTS]
+        n[SLOTS] = k + 1
+    s.request[k] = i
+    s.shared[k] = 0
+    if n[BY_RANK] or n[CANCELLING]:
+        w.slot[i] = k
+    return k
+
+
+def give_slot(s: State, k: int) -> None:
+    """Take a slot back.
+
+    Parameters
+    ----------
+    s : State
+        The replica.
+    k : int
+        The slot. [1]
+
+    Returns
+    -------
+    None
+        The state changes.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.status.tolist()
+    [2, 2]
+
+    References
+    ----------
+    .. [1] D. E. Knuth, "The Art of Computer Programming", vol. 1, 2.2.3 (free lists).
+    """
+    s.chain[k] = s.n[SPARE]
+    s.n[SPARE] = k
+
+
+def _push(heap: Ints, key: Floats, size: int, i: int) -> None:
+    """Add an item to a heap of ``size`` items, lowest key first."""
+    at = size
+    while at > 0 and key[i] < key[heap[(at - 1) // 2]]:
+        heap[at] = heap[(at - 1) // 2]
+        at = (at - 1) // 2
+    heap[at] = i
+
+
+def _pop(heap: Ints, key: Floats, size: int) -> None:
+    """Remove the first of a heap, so that ``size`` items are left."""
+    i = heap[size]
+    at, child = 0, 1
+    while child < size:
+        if child + 1 < size and key[heap[child + 1]] < key[heap[child]]:
+            child += 1
+        if key[i] <= key[heap[child]]:
+            break
+        heap[at] = heap[child]
+        at, child = child, 2 * child + 1
+    heap[at] = i
