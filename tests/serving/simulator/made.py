@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from dayrate.serving.examples import LLAMA_ON_H100
 from dayrate.serving.simulator import core, engine
 from dayrate.serving.simulator import state as at
-from dayrate.serving.simulator.inputs import Limits, RequestList, Routing
-from dayrate.serving.simulator.law import StepLaw, step_law
+from dayrate.serving.simulator.inputs import Limits, RequestList
+from dayrate.serving.simulator.law import Drafts, StepLaw, step_law
 
 LAW = step_law(LLAMA_ON_H100, 8192)
+GUESSED = Drafts(3, 0.7)
+DRAFTED = step_law(LLAMA_ON_H100, 8192, GUESSED)
 
 needs_numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba (extra fast) is not here"
@@ -46,6 +48,33 @@ def drawn(
     )
 
 
+def left(requests: RequestList) -> RequestList:
+    """A third of the users leave, before, while or after they are served."""
+    rng = np.random.default_rng(1)
+    n = len(requests.arrival_s)
+    patience = np.where(rng.random(n) < 1 / 3, rng.exponential(4.0, n), np.inf)
+    return dataclasses.replace(requests, cancel_s=requests.arrival_s + patience)
+
+
+def ranked(requests: RequestList) -> RequestList:
+    rng = np.random.default_rng(2)
+    return dataclasses.replace(
+        requests, priority=rng.integers(0, 3, len(requests.arrival_s))
+    )
+
+
+def drafted(limits: Limits) -> Limits:
+    return dataclasses.replace(
+        limits,
+        draft_tokens=GUESSED.tokens,
+        tokens_per_step=GUESSED.tokens_per_step,
+    )
+
+
+def law_of(limits: Limits) -> StepLaw:
+    return DRAFTED if limits.draft_tokens else LAW
+
+
 #: Regimes in which engines must agree and nothing may be lost.
 REGIMES: dict[str, tuple[RequestList, Limits]] = {
     "calm": (drawn(300, 5.0), Limits(256, 8192, 80_000)),
@@ -57,6 +86,13 @@ REGIMES: dict[str, tuple[RequestList, Limits]] = {
     "impatient": (
         drawn(400, 60.0),
         Limits(16, 1024, 600, max_waiting=30, timeout_s=1.5),
+    ),
+    "drafts": (drawn(300, 20.0), drafted(Limits(64, 2048, 500))),
+    "cancelled": (left(drawn(400, 40.0)), Limits(32, 2048, 600)),
+    "ranked": (ranked(drawn(300, 30.0)), Limits(32, 1024, 400)),
+    "all at once": (
+        ranked(left(drawn(300, 40.0, sharing=True))),
+        drafted(Limits(32, 1024, 500, max_waiting=50, timeout_s=2.0)),
     ),
     "long context": (
         RequestList((np.arange(40.0) * 0.5).tolist(), [7000] * 40, [200] * 40),
@@ -82,6 +118,10 @@ def cases(draw: st.DrawFn) -> tuple[RequestList, Limits]:
         )
     if draw(st.booleans()):
         blocks["priority"] = ids
+    if draw(st.booleans()):
+        waits = st.sampled_from([-0.1, 0.0, 0.05, 0.3, 2.0, float("inf")])
+        patience = draw(st.lists(waits, min_size=n, max_size=n))
+        blocks["cancel_s"] = np.cumsum(gaps) + np.array(patience)
     requests = RequestList(np.cumsum(gaps), inputs, outputs, **blocks)
     limits = Limits(
         max_num_seqs=draw(st.integers(1, 12)),
@@ -92,7 +132,7 @@ def cases(draw: st.DrawFn) -> tuple[RequestList, Limits]:
         max_waiting=draw(st.sampled_from([0, 3, 1000])),
         timeout_s=draw(st.sampled_from([0.05, float("inf")])),
     )
-    return requests, limits
+    return requests, drafted(limits) if draw(st.booleans()) else limits
 
 
 @dataclasses.dataclass
@@ -105,11 +145,11 @@ class Opened:
     law: at.Law
 
     @classmethod
-    def of(cls, requests: RequestList, limits: Limits, law: StepLaw = LAW) -> "Opened":
-        arrays = engine._requests(requests, limits, 1, Routing.ROUND_ROBIN)
-        place = (1, 0, Routing.ROUND_ROBIN)
-        state = engine._state(requests, arrays, limits, 0, place)
-        work = engine._fate(requests, arrays, limits)
+    def of(cls, requests: RequestList, limits: Limits) -> "Opened":
+        law = law_of(limits)
+        arrays = engine._requests(requests, limits, routed=False)
+        state = engine._state(requests, arrays, limits, 0, 0)
+        work = engine._fate(arrays, engine._fits(arrays, limits))
         made = (engine._ready(x, False) for x in (arrays, work, state, law.tables))
         return cls(*made)
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from dayrate import catalog
 from dayrate.errors import InvalidInput
 from dayrate.serving.examples import LLAMA_ON_H100
 from dayrate.serving.replica import Slo, Traffic
@@ -19,11 +20,11 @@ from dayrate.serving.simulator.inputs import (
     Routing,
     limits_of,
 )
-from dayrate.serving.simulator.law import step_law
+from dayrate.serving.simulator.law import Drafts, step_law
 from dayrate.serving.simulator.outcome import summary
 from dayrate.serving.steady import capacity, operating_point
 
-from .made import LAW, REGIMES, drawn, needs_numba
+from .made import DRAFTED, GUESSED, LAW, REGIMES, drafted, drawn, law_of, needs_numba
 from .test_invariants import same
 
 
@@ -33,7 +34,7 @@ from .test_invariants import same
 def test_both_engines_agree(regime: str) -> None:
     requests, limits = REGIMES[regime]
     a, b = (
-        simulate(requests, LAW, limits, engine=kind, samples=20)
+        simulate(requests, law_of(limits), limits, engine=kind, samples=20)
         for kind in (EngineKind.PYTHON, EngineKind.NUMBA)
     )
     same(a, b)
@@ -53,12 +54,18 @@ def test_both_engines_route_alike(route: Routing) -> None:
 
 
 def test_the_regimes_are_what_they_are_called() -> None:
-    runs = {k: simulate(q, LAW, limits) for k, (q, limits) in REGIMES.items()}
+    runs = {
+        k: simulate(q, law_of(limits), limits) for k, (q, limits) in REGIMES.items()
+    }
     assert runs["calm"].queue_s.max() < 1.0
     assert runs["overload"].queue_s.max() > 5.0
     for name in ("small cache", "no recovery", "shared prefixes", "long context"):
         assert runs[name].preemptions.sum() > 0, name
     assert runs["shared prefixes"].hit_tokens.sum() > 0
+    for name in ("drafts", "ranked", "all at once"):
+        assert runs[name].preemptions.sum() > 0, name
+    assert {at.DONE, at.CANCELLED} == set(runs["cancelled"].status)
+    assert set(runs["all at once"].status) >= {at.DONE, at.CANCELLED, at.TIMED_OUT}
     assert set(runs["impatient"].status) >= {at.DONE, at.REJECTED, at.TIMED_OUT}
 
 
@@ -102,6 +109,53 @@ def test_a_full_queue_and_impatience() -> None:
     assert full.status.tolist() == [at.DONE, at.DONE, at.REJECTED, at.REJECTED]
     left = simulate(requests, FLAT, dataclasses.replace(one, timeout_s=0.6))
     assert left.status.tolist() == [at.DONE, at.DONE, at.TIMED_OUT, at.TIMED_OUT]
+
+
+def test_a_cancelled_request_makes_room() -> None:
+    requests = RequestList([0.0, 0.001], [10] * 2, [50] * 2, cancel_s=[0.105, math.inf])
+    run = simulate(requests, FLAT, dataclasses.replace(SMALL, max_num_seqs=1))
+    assert run.status.tolist() == [at.CANCELLED, at.DONE]
+    assert run.start_s[1] == pytest.approx(0.11)  # the step under way is finished
+
+
+def test_who_has_left_before_coming_never_starts() -> None:
+    requests = RequestList([0.0, 1.0], [10] * 2, [5] * 2, cancel_s=[math.inf, 0.5])
+    run = simulate(requests, FLAT, SMALL)
+    assert run.status.tolist() == [at.DONE, at.CANCELLED]
+    assert np.isnan(run.start_s[1])
+
+
+def test_drafts_by_hand() -> None:
+    """Three of four guesses right each time: four tokens a step."""
+    limits = dataclasses.replace(SMALL, draft_tokens=3, tokens_per_step=4.0)
+    law = dataclasses.replace(FLAT, logits_s=np.zeros(400))
+    run = simulate(RequestList([0.0], [100], [10]), law, limits)
+    # the first token, then nine in three steps, of which the last gives one
+    assert run.steps.tolist() == [4]
+    assert run.done_s[0] == pytest.approx(0.04)
+
+
+def test_drafts_pay_where_memory_is_the_limit() -> None:
+    assert GUESSED.tokens_per_step == pytest.approx(1 + 0.7 + 0.49 + 0.343)
+    requests, limits = drawn(60, 0.5), Limits(64, 2048, 80_000)
+    plain = simulate(requests, LAW, limits)
+    quick = simulate(requests, DRAFTED, drafted(limits))
+    gain = np.nanmean(plain.tpot_s) / np.nanmean(quick.tpot_s)
+    assert 0.9 * GUESSED.tokens_per_step < gain < GUESSED.tokens_per_step * 1.05
+
+
+def test_a_draft_model_costs_time_and_memory() -> None:
+    small = dataclasses.replace(
+        LLAMA_ON_H100, model=catalog.model("meta-llama/Llama-3.1-8B-Instruct")
+    )
+    drafts = Drafts(3, 0.7, small)
+    requests, context = drawn(60, 0.5), 1000.0
+    free = simulate(requests, DRAFTED, limits_of(LLAMA_ON_H100, context, GUESSED))
+    limits = limits_of(LLAMA_ON_H100, context, drafts)
+    paid = simulate(requests, step_law(LLAMA_ON_H100, 8192, drafts), limits)
+    assert limits.kv_blocks < limits_of(LLAMA_ON_H100, context).kv_blocks
+    assert np.nanmean(paid.tpot_s) > 1.2 * np.nanmean(free.tpot_s)
+    assert np.nanmean(paid.ttft_s) > np.nanmean(free.ttft_s)
 
 
 def test_routing() -> None:

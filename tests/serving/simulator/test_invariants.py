@@ -11,7 +11,7 @@ from dayrate.serving.simulator.engine import simulate
 from dayrate.serving.simulator.inputs import Limits, RequestList
 from dayrate.serving.simulator.outcome import Simulation
 
-from .made import LAW, REGIMES, Opened, cases
+from .made import LAW, REGIMES, Opened, cases, law_of
 
 few = settings(max_examples=60)
 
@@ -50,6 +50,7 @@ def test_1_requests_and_2_blocks_are_conserved_at_any_time(
         )
         arrived = taken - to_come
         accounted = n[at.N_DONE] + n[at.N_RUNNING] + n[at.N_WAITING] + n[at.DROPPED]
+        accounted += sum(s == at.CANCELLED for s in o.w.status)
         unseen = (
             sum(  # arrived while the last step ran
                 s == at.WAITING and a <= o.s.x[at.NOW]
@@ -68,7 +69,7 @@ def test_1_requests_and_2_blocks_are_conserved_at_any_time(
 def test_3_causality_and_4_no_token_before_its_prefill(
     case: tuple[RequestList, Limits],
 ) -> None:
-    run = simulate(case[0], LAW, case[1])
+    run = simulate(case[0], law_of(case[1]), case[1])
     done = run.status == at.DONE
     assert (run.start_s[done] >= run.arrival_s[done]).all()
     assert (run.first_s[done] > run.start_s[done]).all()
@@ -80,14 +81,23 @@ def test_3_causality_and_4_no_token_before_its_prefill(
     if case[1].chunked_prefill:
         least = (steps * LAW.dense_s[1])[done]
         assert (run.first_s[done] - run.start_s[done] >= least * (1 - 1e-9)).all()
-    assert np.isnan(run.start_s[run.status >= at.TOO_LONG]).all()
+    never = (run.status >= at.TOO_LONG) & (run.status != at.CANCELLED)
+    assert np.isnan(run.start_s[never]).all()
+    assert np.isnan(run.done_s[~done]).all()
+    if case[0].cancel_s is not None:
+        assert (run.start_s[done] < np.asarray(case[0].cancel_s)[done]).all()
+        # a step that has begun is finished, so a token may come after one has left
+        gone = run.status == at.CANCELLED
+        assert np.isfinite(np.asarray(case[0].cancel_s)[gone]).all()
 
 
 @few
 @given(cases())
 def test_5_work_is_conserved(case: tuple[RequestList, Limits]) -> None:
     """A replica idles only where nobody waits or runs."""
-    run = simulate(case[0], LAW, case[1])
+    run = simulate(case[0], law_of(case[1]), case[1])
+    if case[0].cancel_s is not None:
+        return  # when they let go is not kept
     seen = np.isfinite(run.start_s)
     inside = sorted(zip(run.arrival_s[seen], run.done_s[seen], strict=True))
     busy, until = 0.0, -math.inf
@@ -101,7 +111,7 @@ def test_5_work_is_conserved(case: tuple[RequestList, Limits]) -> None:
 @given(cases())
 def test_6_first_come_first_served(case: tuple[RequestList, Limits]) -> None:
     requests = dataclasses.replace(case[0], priority=None)
-    run = simulate(requests, LAW, case[1])
+    run = simulate(requests, law_of(case[1]), case[1])
     started = run.start_s[np.isfinite(run.start_s)]
     assert (np.diff(started) >= 0).all()
 
@@ -127,6 +137,8 @@ def test_7_skipped_steps_are_those_taken_in_small_pieces() -> None:
 
 def test_8_a_seed_gives_the_same_bytes() -> None:
     for requests, limits in REGIMES.values():
-        a, b = (simulate(requests, LAW, limits, samples=50) for _ in range(2))
+        a, b = (
+            simulate(requests, law_of(limits), limits, samples=50) for _ in range(2)
+        )
         assert a.done_s.tobytes() == b.done_s.tobytes()
         assert a.timeline.running.tobytes() == b.timeline.running.tobytes()

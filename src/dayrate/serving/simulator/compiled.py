@@ -14,17 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from dayrate.errors import InvalidInput
-from dayrate.serving.simulator import core, lookup, memory, queueing, routing, state
+from dayrate.serving.simulator import (
+    core,
+    lookup,
+    memory,
+    queueing,
+    routing,
+    skipping,
+    state,
+)
 from dayrate.serving.simulator.state import State
 
 __all__ = ["compiled_core"]
 
-_MODULES = (state, lookup, memory, queueing, core, routing)
+_MODULES = (state, lookup, memory, queueing, skipping, core, routing)
 _ENTRIES = frozenset({"advance", "route"})
 #: Inlined into their callers: else each call copies what the named tuples hold.
 _HOT = frozenset({"append", "attach", "leave_queue", "release", "remove", "take"})
 _HOT_TOO = frozenset({"decode_series", "give_slot", "step_s", "take_slot"})
-_RARE = frozenset({"_cancel", "_evict", "_pop", "_preempt", "_push", "_sample"})
+_HOT_STEPS = frozenset({"blocks_between", "clock_after", "pass_time", "steps_at_once"})
+_RARE = frozenset({"_cancel", "_evict", "_pop", "_preempt", "_push", "_turn_away"})
 _RARE_TOO = frozenset({"_share", "_skip_cancelled", "_unlink", "_unuse", "_use"})
 
 
@@ -85,8 +94,8 @@ def compiled_core() -> dict[str, Any]:
 
 
 def _inlined(name: str) -> bool:
-    hot = name.startswith("_") or name in _HOT or name in _HOT_TOO
-    return hot and name not in _RARE and name not in _RARE_TOO
+    hot = name.startswith("_") or name in _HOT | _HOT_TOO | _HOT_STEPS
+    return hot and name not in _RARE | _RARE_TOO
 
 
 def _stand_in(version: str) -> Path | None:

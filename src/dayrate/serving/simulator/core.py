@@ -32,16 +32,21 @@ from dayrate.serving.simulator.queueing import (
     return_to_queue,
     take_slot,
 )
+from dayrate.serving.simulator.skipping import (
+    blocks_between,
+    clock_after,
+    pass_time,
+    sample,
+    steps_at_once,
+)
 from dayrate.serving.simulator.state import (
     AGAIN,
     BLOCK,
-    BUSY_S,
     BY_RANK,
     CACHED,
     CACHED_FRAC,
     CACHING,
     CANCELLED,
-    CANCELLING,
     CANCELS,
     CHUNKED,
     CLOCK,
@@ -52,7 +57,6 @@ from dayrate.serving.simulator.state import (
     FIRST_IN,
     FREE,
     HEAD,
-    ITERATIONS,
     LAST_IN,
     LOOKAHEAD,
     MAX_SEQS,
@@ -64,8 +68,6 @@ from dayrate.serving.simulator.state import (
     NEXT,
     NEXT_END,
     NOW,
-    PACE,
-    PACE_BITS,
     PAIRS,
     PARTIAL,
     PREEMPTED,
@@ -73,14 +75,10 @@ from dayrate.serving.simulator.state import (
     READ,
     ROWS,
     RUNNING,
-    SAMPLE,
-    SAMPLE_AT,
-    SAMPLE_S,
     SHARING,
     STEP,
     TIMEOUT_S,
     TOKENS_PER_STEP,
-    TOTAL,
     WAITING,
     Fate,
     Law,
@@ -128,9 +126,9 @@ def advance(q: Requests, law: Law, w: Fate, s: State, until_s: float) -> None:
         if n[N_RUNNING] + n[N_WAITING] == 0:
             if n[NEXT] < 0 or q.arrival_s[n[NEXT]] >= until_s:
                 if until_s < math.inf:
-                    _sample(s, until_s)
+                    sample(s, until_s)
                 return
-            _sample(s, q.arrival_s[n[NEXT]])
+            sample(s, q.arrival_s[n[NEXT]])
             x[NOW] = max(x[NOW], q.arrival_s[n[NEXT]])
             continue
         _schedule(q, w, s)
@@ -175,13 +173,14 @@ def _schedule(q: Requests, w: Fate, s: State) -> None:
     """
     n, x = s.n, s.x
     n[PREFILL] = n[ENDING] = n[PREEMPTED] = 0
-    x[PAIRS] = x[READ] = 0.0
-    if n[CHUNKED] and n[N_DECODING] > 0:
+    if n[N_DECODING] > 0 and n[CHUNKED]:
         _grow(q, w, s)
-    if n[PARTIAL] < 0 and n[N_WAITING] == 0:
-        budget = 0
-    else:
-        budget = n[MAX_TOKENS] - n[N_DECODING] * n[ROWS] * n[CHUNKED]
+    if n[N_WAITING] == 0 and n[PARTIAL] < 0:
+        if n[CHUNKED] == 0:
+            _grow(q, w, s)
+        return
+    x[PAIRS] = x[READ] = 0.0
+    budget = n[MAX_TOKENS] - n[N_DECODING] * n[ROWS] * n[CHUNKED]
     if n[PARTIAL] >= 0 and budget > 0:
         budget = _compute(s, n[PARTIAL], n[COMPUTED], budget)
     while budget > 0 and n[N_WAITING] > 0 and n[PREEMPTED] == 0:
@@ -255,27 +254,17 @@ def _compute(s: State, k: int, done: int, budget: int) -> int:
 def _grow(q: Requests, w: Fate, s: State) -> None:
     """Give decoding sequences the blocks of this step; preempt while there are none."""
     n = s.n
-    blocks = _growth(s, n[CLOCK], _clock(s, 1))
+    if n[ROWS] == 1:
+        blocks = s.grows[n[CLOCK] % n[BLOCK]]
+    else:
+        blocks = blocks_between(s, n[CLOCK], clock_after(s, 1))
+    if blocks <= n[FREE] and n[CACHED] == 0:
+        n[FREE] -= blocks
+        return
     while blocks > n[FREE] + n[CACHED]:
         _preempt(q, w, s)
-        blocks = _growth(s, n[CLOCK], _clock(s, 1))
-    if blocks > 0:
-        take(s, blocks)
-
-
-def _clock(s: State, steps: int) -> int:
-    """Read the clock as it will be after so many steps."""
-    return ((s.n[STEP] + steps) * s.n[PACE]) >> PACE_BITS
-
-
-def _growth(s: State, start: int, end: int) -> int:
-    """Count the blocks that are taken while the clock goes from start to end."""
-    size, blocks = len(s.grows), 0
-    if end - start == 1:
-        return s.grows[start % size]
-    for at in range(start, end):
-        blocks += s.grows[at % size]
-    return blocks
+        blocks = blocks_between(s, n[CLOCK], clock_after(s, 1))
+    take(s, blocks)
 
 
 def _preempt(q: Requests, w: Fate, s: State) -> None:
@@ -318,7 +307,7 @@ def _mixed_step(q: Requests, law: Law, w: Fate, s: State) -> None:
     seconds = step_s(
         law, prefill, x[PAIRS], x[READ], rows, decoding, context, rows + ending
     )
-    _pass(s, seconds, 1)
+    pass_time(s, seconds, 1)
     if decoding > 0:
         _tick(q, w, s, 1)
     for at in range(ending):
@@ -376,19 +365,28 @@ def _tick(q: Requests, w: Fate, s: State, steps: int) -> None:
     Before the last of the steps no sequence ends.
     """
     n = s.n
-    before = _clock(s, steps - 1)
     n[STEP] += steps
-    clock = n[CLOCK] = _clock(s, 0)
-    for time in range(before + 1, clock + 1):
-        at = time & (len(s.ends) - 1)
-        k = s.ends[at]
-        s.ends[at] = -1
-        while k >= 0:
-            after, i = s.chain[k], s.request[k]
-            _leave(q, s, k)
-            stored = q.input_tokens[i] + q.output_tokens[i] - 1
-            _done(q, w, s, k, stored + clock - time)
-            k = after
+    if n[ROWS] == 1:
+        n[CLOCK] = n[STEP]
+        if s.ends[n[STEP] & (len(s.ends) - 1)] >= 0:
+            _end(q, w, s, n[STEP])
+        return
+    n[CLOCK] = clock_after(s, 0)
+    for time in range(clock_after(s, -1) + 1, n[CLOCK] + 1):
+        _end(q, w, s, time)
+
+
+def _end(q: Requests, w: Fate, s: State, time: int) -> None:
+    """End the sequences that are filed under a time of the clock."""
+    at = time & (len(s.ends) - 1)
+    k = s.ends[at]
+    s.ends[at] = -1
+    beyond = s.n[CLOCK] - time - 1  # drafts that were not asked for; the last token
+    while k >= 0:
+        after, i = s.chain[k], s.request[k]
+        _leave(q, s, k)
+        _done(q, w, s, k, q.input_tokens[i] + q.output_tokens[i] + beyond)
+        k = after
 
 
 def _decode(q: Requests, law: Law, w: Fate, s: State, until_s: float) -> None:
@@ -398,105 +396,6 @@ def _decode(q: Requests, law: Law, w: Fate, s: State, until_s: float) -> None:
     first_s, slower_s, room = decode_series(
         law, n[ROWS], decoding, context, x[TOKENS_PER_STEP]
     )
-    steps = _steps_to_end(s)
-    if steps > room:
-        steps = int(room) + 1
-    if steps > 1:
-        rest_s = _next_event_s(q, s, until_s) - x[NOW]
-        steps = _steps_until(first_s, slower_s, rest_s, steps)
-    if steps > 1:
-        steps = _steps_with_room(s, steps)
-    _pass(s, steps * first_s + slower_s * (0.5 * steps * (steps - 1)), steps)
+    steps = steps_at_once(q, s, first_s, slower_s, room, until_s)
+    pass_time(s, steps * first_s + slower_s * (0.5 * steps * (steps - 1)), steps)
     _tick(q, w, s, steps)
-
-
-def _next_event_s(q: Requests, s: State, until_s: float) -> float:
-    """Find when something may change from outside."""
-    n = s.n
-    # who comes behind others changes nothing, unless it goes before them, or leaves
-    if n[NEXT] >= 0 and (n[N_WAITING] == 0 or n[BY_RANK] or n[CANCELLING]):
-        until_s = min(until_s, q.arrival_s[n[NEXT]])
-    if n[CANCELS] > 0:
-        until_s = min(until_s, q.cancel_s[s.cancels[0]])
-    if n[N_WAITING] > 0 and s.x[TIMEOUT_S] < math.inf and n[AGAIN] < 0:
-        head = s.heap[0] if n[BY_RANK] else n[HEAD]  # a smaller one may be behind
-        until_s = min(until_s, q.arrival_s[head] + s.x[TIMEOUT_S])
-    return until_s
-
-
-def _steps_to_end(s: State) -> int:
-    """Count the steps to the next end of a sequence."""
-    n, mask = s.n, len(s.ends) - 1
-    if n[NEXT_END] <= n[CLOCK]:
-        at = n[CLOCK] + 1
-        while s.ends[at & mask] < 0:
-            at += 1
-        n[NEXT_END] = at
-    return -((-n[NEXT_END] << PACE_BITS) // n[PACE]) - n[STEP]
-
-
-def _steps_until(first_s: float, slower_s: float, rest_s: float, most: int) -> int:
-    """Count the steps, each slower than the last, that begin within ``rest_s``."""
-    if most * first_s + slower_s * (0.5 * most * (most - 1)) <= rest_s:
-        return most
-    if slower_s <= 0.0:
-        return max(1, min(most, math.ceil(rest_s / first_s)))
-    linear = first_s / slower_s - 0.5
-    root = math.sqrt(linear * linear + 2.0 * max(rest_s, 0.0) / slower_s)
-    return max(1, min(most, math.ceil(root - linear)))
-
-
-def _steps_with_room(s: State, steps: int) -> int:
-    """Limit steps to those that find blocks, and take these; the first has its own."""
-    n = s.n
-    start, spare = _clock(s, 1), n[FREE] + n[CACHED]
-    rounds, rest = divmod(_clock(s, steps) - start, n[BLOCK])
-    taken = rounds * n[N_DECODING]
-    if taken + n[N_DECODING] <= spare:
-        taken += _growth(s, start, start + rest)
-    else:  # it may not be enough: go step by step
-        taken, most, steps = 0, steps, 1
-        while steps < most:
-            more = _growth(s, start, _clock(s, steps + 1))
-            if taken + more > spare:
-                break
-            taken += more
-            start = _clock(s, steps + 1)
-            steps += 1
-    if taken > 0:
-        take(s, taken)
-    return steps
-
-
-def _pass(s: State, seconds: float, steps: int) -> None:
-    """Let time pass at work."""
-    x = s.x
-    after = x[NOW] + seconds
-    if after > x[SAMPLE_AT]:
-        _sample(s, after)
-    x[NOW] = after
-    x[BUSY_S] += seconds
-    s.n[ITERATIONS] += steps
-
-
-def _sample(s: State, until_s: float) -> None:
-    """Write the state down at the regular times before ``until_s``.
-
-    Where there is no room left, every second entry goes and times are twice as far.
-    """
-    n, x, rows = s.n, s.x, s.samples
-    while x[SAMPLE_AT] < until_s:
-        at = 4 * n[SAMPLE]
-        if at == len(rows):
-            for k in range(at // 2):
-                rows[k] = rows[k + k // 4 * 4]
-            n[SAMPLE] //= 2
-            x[SAMPLE_S] *= 2.0
-            x[SAMPLE_AT] = n[SAMPLE] * x[SAMPLE_S]
-            continue
-        rows[at] = n[N_RUNNING]
-        rows[at + 1] = n[N_WAITING]
-        rows[at + 2] = n[TOTAL] - n[FREE] - n[CACHED]
-        rows[at + 3] = n[CACHED]
-        n[SAMPLE] += 1
-        x[SAMPLE_AT] = n[SAMPLE] * x[SAMPLE_S]

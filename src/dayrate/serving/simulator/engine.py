@@ -20,6 +20,7 @@ __all__ = ["simulate"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer[Any]]
+Bools = npt.NDArray[np.bool_]
 
 #: Requests from which compiling, which takes half a minute, is worth it.
 _MANY = 2_000_000
@@ -81,11 +82,12 @@ def simulate(
     if replicas < 1:
         raise InvalidInput(f"{replicas} replicas serve nobody. Give 1 or more.")
     compiled = _compiled(engine, len(requests.arrival_s))
-    arrays = _requests(requests, limits, replicas, route)
-    fate = _fate(requests, arrays, limits)
-    replica = _turns(fate.status, replicas, route)
+    in_turn = route is Routing.ROUND_ROBIN
+    arrays = _requests(requests, limits, routed=not in_turn)
+    taken = _fits(arrays, limits)
+    fate, replica = _fate(arrays, taken), _turns(taken, replicas, in_turn)
     states = [
-        _state(requests, arrays, limits, samples, (replicas, r, route))
+        _state(requests, arrays, limits, samples, r if in_turn else -1, replicas)
         for r in range(replicas)
     ]
     q, w, tables = (_ready(x, compiled) for x in (arrays, fate, law.tables))
@@ -96,7 +98,9 @@ def simulate(
         states = [at.State(*(x[r] for x in s)) for r in range(replicas)]
     else:
         s = states = [_ready(x, False) for x in states]
-    if route is not Routing.ROUND_ROBIN:
+    if not in_turn:
+        for one in states:
+            one.n[at.BY_PREFIX] = route is Routing.PREFIX_AWARE
         sent: Any = replica if compiled else replica.tolist()
         send(q, tables, w, s, replicas, sent)
         replica = np.asarray(sent, dtype=np.int32)
@@ -129,7 +133,7 @@ def _column(values: Any, dtype: Any) -> Any:
 
 
 def _requests(
-    requests: RequestList, limits: Limits, replicas: int, route: Routing
+    requests: RequestList, limits: Limits, *, routed: bool = True
 ) -> at.Requests:
     n = len(requests.arrival_s)
     rank, cancel = np.zeros(0, dtype=np.int32), np.zeros(0)
@@ -142,7 +146,6 @@ def _requests(
     if limits.prefix_caching and requests.block_ids is not None:
         offsets = _column(requests.block_offsets, np.int64)
         _, ids = np.unique(requests.block_ids, return_inverse=True)
-    routed = route is not Routing.ROUND_ROBIN
     return at.Requests(
         arrival_s=_column(requests.arrival_s, float),
         input_tokens=_column(requests.input_tokens, np.int32),
@@ -161,34 +164,36 @@ def _cached_frac(requests: RequestList, limits: Limits) -> float:
     return 0.0 if known else requests.cached_input_frac
 
 
-def _fate(requests: RequestList, q: at.Requests, limits: Limits) -> at.Fate:
-    """Nothing has happened yet, but some requests no replica could ever hold."""
-    n = len(q.arrival_s)
+def _fits(q: at.Requests, limits: Limits) -> Bools:
+    """Say which requests a replica could hold, were it alone."""
     tokens = q.input_tokens + q.output_tokens
     # the last token is never stored; of drafts there may be too many, and more ahead
     most = (limits.kv_blocks * limits.block_tokens) + 1 - 2 * limits.draft_tokens
-    fits = tokens <= min(most, limits.max_context_tokens)
-    found = requests.priority is not None or requests.cancel_s is not None
+    return np.asarray(tokens <= min(most, limits.max_context_tokens))
+
+
+def _fate(q: at.Requests, taken: Bools) -> at.Fate:
+    """Nothing has happened yet, but some requests no replica could ever hold."""
+    n = len(taken)
+    looked_for = len(q.rank) > 0 or len(q.cancel_s) > 0
     return at.Fate(
         start_s=np.full(n, math.nan),
         first_s=np.full(n, math.nan),
         done_s=np.full(n, math.nan),
-        status=np.where(fits, at.WAITING, at.TOO_LONG).astype(np.int8),
+        status=np.where(taken, at.WAITING, at.TOO_LONG).astype(np.int8),
         preempted=np.zeros(n, dtype=np.int32),
         hit_tokens=np.zeros(n, dtype=np.int32),
-        slot=np.full(n if found else 0, -1, dtype=np.int32),
+        slot=np.full(n if looked_for else 0, -1, dtype=np.int32),
         held=np.zeros(len(q.block_id), dtype=np.int8),
     )
 
 
-def _turns(status: Ints, replicas: int, route: Routing) -> Ints:
+def _turns(taken: Bools, replicas: int, in_turn: bool) -> Ints:
     """Deal requests out in turn, or leave them to be sent; -1 where nobody can."""
-    if route is not Routing.ROUND_ROBIN:
-        return np.where(status == at.WAITING, 0, -1).astype(np.int32)
-    if replicas == 1:
-        return np.negative(status == at.TOO_LONG, dtype=np.int8)
-    turn = np.arange(len(status), dtype=np.int32) % np.int32(replicas)
-    turn[status == at.TOO_LONG] = -1
+    if not in_turn or replicas == 1:
+        return taken.astype(np.int32) - np.int32(1)
+    turn = np.arange(len(taken), dtype=np.int32) % np.int32(replicas)
+    turn[~taken] = -1
     return turn
 
 
@@ -197,21 +202,23 @@ def _state(
     q: at.Requests,
     limits: Limits,
     samples: int,
-    place: tuple[int, int, Routing],
+    first: int = -1,
+    every: int = 1,
 ) -> at.State:
-    """Set an idle replica up; ``place`` is how many there are, which, and the route."""
-    replicas, own, route = place
+    """Set an idle replica up.
+
+    It takes every so many of the requests from the first on, or those sent to it.
+    """
     total = len(q.arrival_s)
-    by_rank, cancelling = requests.priority is not None, requests.cancel_s is not None
     seqs = min(limits.max_num_seqs, total)
-    in_turn = route is Routing.ROUND_ROBIN
-    most = -(-total // replicas) if in_turn else total
+    most = total if first < 0 else -(-total // every)
+    by_rank, cancelling = len(q.rank) > 0, len(q.cancel_s) > 0
     slots = most + 1 if by_rank else seqs + 1
     blocks = int(q.block_id.max(initial=-1)) + 1
     rows = limits.draft_tokens + 1
     ends = 1 << (int(q.output_tokens.max()) + rows).bit_length()
     return at.State(
-        n=_numbers(requests, limits, seqs, place),
+        n=_numbers(q, limits, seqs, first, every),
         x=_times(requests, q, limits, samples),
         **{
             name: np.zeros(slots, dtype=np.int64)
@@ -231,24 +238,20 @@ def _state(
     )
 
 
-def _numbers(
-    requests: RequestList, limits: Limits, seqs: int, place: tuple[int, int, Routing]
-) -> Ints:
-    replicas, own, route = place
+def _numbers(q: at.Requests, limits: Limits, seqs: int, first: int, every: int) -> Ints:
     n = np.zeros(at.N_PLACES, dtype=np.int64)
     nobody = (at.HEAD, at.AGAIN, at.OLDEST, at.NEWEST, at.REMAINS, at.LAST_REMAINS)
     n[[*nobody, at.FIRST_IN, at.LAST_IN, at.SPARE, at.PARTIAL, at.LAST, at.NEXT]] = -1
-    if route is Routing.ROUND_ROBIN:
-        n[at.STRIDE] = replicas
-        n[at.NEXT] = own if own < len(requests.arrival_s) else -1
+    if first >= 0:
+        n[at.STRIDE] = every
+        n[at.NEXT] = first if first < len(q.arrival_s) else -1
     n[at.MAX_SEQS], n[at.MAX_TOKENS] = seqs, limits.max_step_tokens
     n[at.BLOCK], n[at.TOTAL] = limits.block_tokens, limits.kv_blocks
     n[at.FREE], n[at.MAX_WAITING] = limits.kv_blocks, limits.max_waiting
-    n[at.CHUNKED], n[at.BY_RANK] = limits.chunked_prefill, requests.priority is not None
+    n[at.CHUNKED], n[at.BY_RANK] = limits.chunked_prefill, len(q.rank) > 0
     n[at.CACHING] = limits.prefix_caching
-    n[at.SHARING] = limits.prefix_caching and requests.block_ids is not None
-    n[at.CANCELLING] = requests.cancel_s is not None
-    n[at.BY_PREFIX] = route is Routing.PREFIX_AWARE and n[at.SHARING]
+    n[at.SHARING] = len(q.block_start) > 1
+    n[at.CANCELLING] = len(q.cancel_s) > 0
     n[at.ROWS], n[at.LOOKAHEAD] = limits.draft_tokens + 1, limits.draft_tokens
     n[at.PACE] = round(limits.tokens_per_step * (1 << at.PACE_BITS))
     return n
@@ -280,7 +283,7 @@ def _outcome(
         status=np.asarray(w.status, dtype=np.int8),
         preemptions=np.asarray(w.preempted, dtype=np.int32),
         hit_tokens=np.asarray(w.hit_tokens, dtype=np.int32),
-        replica=replica,
+        replica=np.where(replica < 0, -1, replica),
         busy_s=np.array([s.x[at.BUSY_S] for s in states]),
         steps=np.array([s.n[at.ITERATIONS] for s in states]),
         end_s=end_s,

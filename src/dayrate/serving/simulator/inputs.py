@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from dayrate.errors import InvalidInput
 from dayrate.serving.replica import Replica
+from dayrate.serving.simulator.law import Drafts
+from dayrate.units import Num
 
 __all__ = ["EngineKind", "Limits", "RequestList", "Routing", "limits_of"]
 
@@ -137,7 +139,12 @@ class RequestList:
             )
 
 
-def limits_of(replica: Replica, context_tokens: float, **others: Any) -> Limits:
+def limits_of(
+    replica: Replica,
+    context_tokens: float,
+    drafts: Drafts | None = None,
+    **others: Any,
+) -> Limits:
     """Limits of a replica's engine and memory.
 
     Parameters
@@ -147,6 +154,8 @@ def limits_of(replica: Replica, context_tokens: float, **others: Any) -> Limits:
     context_tokens : float
         Mean context of a sequence: sliding windows make the cache of a token cheaper
         the longer the context. [token]
+    drafts : Drafts or None
+        Tokens guessed ahead; the model that guesses takes memory too.
     **others
         Further fields of `Limits`.
 
@@ -166,7 +175,10 @@ def limits_of(replica: Replica, context_tokens: float, **others: Any) -> Limits:
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
     block = others.setdefault("block_tokens", 16)
-    held = float(replica.memory(context_tokens).kv_capacity_tokens)
+    held = float(_capacity_tokens(replica, context_tokens, drafts))
+    if drafts is not None:
+        others["draft_tokens"] = drafts.tokens
+        others["tokens_per_step"] = drafts.tokens_per_step
     others.setdefault("kv_blocks", int(held / block))
     return Limits(
         max_num_seqs=int(replica.max_sequences),
@@ -174,3 +186,16 @@ def limits_of(replica: Replica, context_tokens: float, **others: Any) -> Limits:
         chunked_prefill=replica.engine.chunked_prefill,
         **others,
     )
+
+
+def _capacity_tokens(
+    replica: Replica, context_tokens: float, drafts: Drafts | None
+) -> Num:
+    """Tokens that fit in the cache, beside the model that drafts and its own."""
+    plan = replica.memory(context_tokens)
+    if drafts is None or drafts.replica is None:
+        return plan.kv_capacity_tokens
+    small = drafts.replica.memory(context_tokens)
+    room = np.maximum(plan.cache_bytes - small.weight_bytes, 0.0)
+    each = plan.sequence_bytes + small.sequence_bytes
+    return plan.attention_ranks * room / each * context_tokens

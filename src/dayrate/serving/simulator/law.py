@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from dayrate.errors import InvalidInput
 from dayrate.perf.operators import StepShape
 from dayrate.serving.replica import Replica
 from dayrate.serving.simulator.lookup import step_s
 from dayrate.serving.simulator.state import Law
 from dayrate.units import Num
 
-__all__ = ["StepLaw", "step_law"]
+__all__ = ["Drafts", "StepLaw", "step_law"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -92,7 +93,45 @@ class StepLaw:
         )
 
 
-def step_law(replica: Replica, longest_tokens: int) -> StepLaw:
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Tokens that are guessed ahead and verified together (speculative decoding).
+
+    Parameters
+    ----------
+    tokens : int
+        Guessed for each sequence and step. [token]
+    accepted_frac : float
+        Probability that a guess is right, given that those before it are. [1]
+    replica : Replica or None
+        The model that guesses, on the same accelerators; None where guessing costs
+        nothing, as from n-grams of the prompt.
+    """
+
+    tokens: int
+    accepted_frac: float
+    replica: Replica | None = None
+
+    def __post_init__(self) -> None:
+        if self.tokens < 1:
+            raise InvalidInput(
+                f"{self.tokens} tokens drafted; give 1 or more, or leave drafts out."
+            )
+        if not 0.0 <= self.accepted_frac <= 1.0:
+            raise InvalidInput(
+                f"A share of {self.accepted_frac:g} of the drafts accepted; give one "
+                "from 0 to 1."
+            )
+
+    @property
+    def tokens_per_step(self) -> float:
+        """Mean tokens that a sequence gets in a step. [token]"""
+        return float(np.sum(self.accepted_frac ** np.arange(self.tokens + 1)))
+
+
+def step_law(
+    replica: Replica, longest_tokens: int, drafts: Drafts | None = None
+) -> StepLaw:
     """Tabulate the step time of a replica.
 
     Parameters
@@ -101,6 +140,8 @@ def step_law(replica: Replica, longest_tokens: int) -> StepLaw:
         What serves; scalar fields.
     longest_tokens : int
         Longest context of any request. [token]
+    drafts : Drafts or None
+        Tokens guessed ahead.
 
     Returns
     -------
@@ -114,6 +155,10 @@ def step_law(replica: Replica, longest_tokens: int) -> StepLaw:
     the same mean context, so a curve over the context and a table over what prompts
     attend to and read back stand for it.
 
+    A step that verifies drafts passes all of them; its attention reads the cache once
+    for all tokens of a sequence, or takes as long as their arithmetic. The draft model
+    runs once for each token guessed, and over every prompt.
+
     Examples
     --------
     >>> from dayrate.serving.examples import LLAMA_ON_H100
@@ -125,9 +170,12 @@ def step_law(replica: Replica, longest_tokens: int) -> StepLaw:
     ----------
     .. [1] A. Agrawal et al., "Vidur", MLSys 2024, arXiv:2405.05465 (step times from
        tables of operators).
+    .. [2] Y. Leviathan, M. Kalman, Y. Matias, "Fast Inference from Transformers via
+       Speculative Decoding", ICML 2023, arXiv:2211.17192.
     """
     ranks = float(replica.schedulers)
     many = ranks * 256.0
+    rows = 1 if drafts is None else drafts.tokens + 1
     dense, decode_fixed = _dense(replica, longest_tokens, many)
     context, context_s = _decode_curve(replica, longest_tokens, many)
     attended, read, prefill, prefill_fixed = _prefill_table(
@@ -135,7 +183,7 @@ def step_law(replica: Replica, longest_tokens: int) -> StepLaw:
     )
     law = StepLaw(
         dense_s=dense,
-        logits_s=_logits(replica, many),
+        logits_s=_logits(replica, many, rows),
         context_tokens=context,
         context_s=context_s,
         attended_tokens=attended,
@@ -146,7 +194,39 @@ def step_law(replica: Replica, longest_tokens: int) -> StepLaw:
         ranks=ranks,
     )
     error = _error_frac(replica, law, longest_tokens)
-    return dataclasses.replace(law, error_frac=error)
+    law = dataclasses.replace(law, error_frac=error)
+    return law if drafts is None else _with_drafts(law, replica, longest_tokens, drafts)
+
+
+def _with_drafts(
+    law: StepLaw, replica: Replica, longest_tokens: int, drafts: Drafts
+) -> StepLaw:
+    """Verify several tokens of a sequence in a step, and pay for guessing them."""
+    arithmetic = np.interp(
+        law.context_tokens, law.attended_tokens, law.prefill_s[:, 0]
+    ) * (drafts.tokens + 1)
+    # the engine handles sequences, not positions
+    once_s = drafts.tokens * float(replica.efficiency.host.sequence_s)
+    context_s = np.maximum(law.context_s, arithmetic) - once_s
+    law = dataclasses.replace(law, context_s=context_s)
+    if drafts.replica is None:
+        return law
+    k, small = drafts.tokens, step_law(drafts.replica, longest_tokens)
+    sequences = np.arange(int(replica.max_sequences) + 1)
+    fixed = small.decode_fixed_s * (sequences > 0)
+    knots = np.union1d(law.context_tokens, small.context_tokens)
+    both = np.interp(knots, law.context_tokens, law.context_s) + k * np.interp(
+        knots, small.context_tokens, small.context_s
+    )
+    return dataclasses.replace(
+        law,
+        context_tokens=knots,
+        context_s=both,
+        prefill_s=law.prefill_s + small.prefill_s,
+        draft_s=k * (small.dense_s[sequences] + small.logits_s[sequences] + fixed),
+        draft_prompt_s=small.dense_s,
+        prefill_fixed_s=law.prefill_fixed_s + small.prefill_fixed_s,
+    )
 
 
 def _seconds(replica: Replica, **shape: Num) -> Floats:
@@ -168,8 +248,9 @@ def _dense(replica: Replica, longest_tokens: int, many: float) -> tuple[Floats, 
     return dense, fixed
 
 
-def _logits(replica: Replica, many: float) -> Floats:
-    positions = np.arange(int(replica.max_sequences) + 1, dtype=float)
+def _logits(replica: Replica, many: float, rows: int) -> Floats:
+    most = int(replica.max_sequences) * (rows + (rows > 1))
+    positions = np.arange(most + 1, dtype=float)
     sampled = _seconds(replica, decode_sequences=many, logit_sequences=positions)
     return sampled - sampled[0]
 

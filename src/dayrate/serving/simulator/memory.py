@@ -99,6 +99,9 @@ def attach(q: Requests, w: Fate, s: State, i: int, k: int, blocks: int) -> int:
         return _share(q, w, s, i, blocks)
     if blocks > n[FREE] + n[CACHED]:
         return -1
+    if n[CACHED] == 0:
+        n[FREE] -= blocks
+        return 0
     hits = 0
     if k >= 0 and s.shared[k] > 0:
         hits = min(s.shared[k], blocks)
@@ -389,16 +392,17 @@ def release(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
     n = s.n
-    n[FREE] += (tokens + n[LOOKAHEAD] + n[BLOCK] - 1) // n[BLOCK] - s.shared[k]
+    n[FREE] -= -(tokens + n[LOOKAHEAD]) // n[BLOCK]
     n[N_RUNNING] -= 1
     remove(s, k, FIRST_IN, LAST_IN)
     if n[SHARING]:
+        n[FREE] -= s.shared[k]
         i = s.request[k]
         for j in range(q.block_start[i], q.block_start[i + 1]):
             if w.held[j]:
                 _unuse(s, q.block_id[j])
                 w.held[j] = 0
-    s.shared[k] = 0
+        s.shared[k] = 0
 
 
 def _use(s: State, block: int) -> None:

@@ -60,34 +60,26 @@ def arrive(q: Requests, w: Fate, s: State) -> None:
     ----------
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
-    n = s.n
+    n, now_s = s.n, s.x[NOW]
     i = n[NEXT]
-    while i >= 0 and (w.status[i] != WAITING or q.arrival_s[i] <= s.x[NOW]):
-        if w.status[i] == WAITING:
-            if n[N_WAITING] >= n[MAX_WAITING]:
-                expire(q, w, s, q.arrival_s[i])
-            if n[N_WAITING] >= n[MAX_WAITING]:
-                w.status[i] = REJECTED
-                n[DROPPED] += 1
+    while i >= 0 and (w.status[i] != WAITING or q.arrival_s[i] <= now_s):
+        taken = w.status[i] == WAITING
+        if taken and n[N_WAITING] >= n[MAX_WAITING]:
+            taken = not _turn_away(q, w, s, i)
+        if taken:
+            n[N_WAITING] += 1
+            if n[BY_RANK]:
+                _push(s.heap, q.rank, n[HEAPED], i)
+                n[HEAPED] += 1
             else:
-                _join(q, s, i)
+                if n[FRESH] == 0:
+                    n[HEAD] = i
+                n[FRESH] += 1
+            if n[CANCELLING]:
+                _push(s.cancels, q.cancel_s, n[CANCELS], i)
+                n[CANCELS] += 1
         i = _following(q, s, i)
-        n[NEXT] = i
-
-
-def _join(q: Requests, s: State, i: int) -> None:
-    n = s.n
-    n[N_WAITING] += 1
-    if n[BY_RANK]:
-        _push(s.heap, q.rank, n[HEAPED], i)
-        n[HEAPED] += 1
-    else:
-        if n[FRESH] == 0:
-            n[HEAD] = i
-        n[FRESH] += 1
-    if n[CANCELLING]:
-        _push(s.cancels, q.cancel_s, n[CANCELS], i)
-        n[CANCELS] += 1
+    n[NEXT] = i
 
 
 def _following(q: Requests, s: State, i: int) -> int:
@@ -96,6 +88,16 @@ def _following(q: Requests, s: State, i: int) -> int:
         return q.follows[i]
     i += s.n[STRIDE]
     return i if i < len(q.arrival_s) else -1
+
+
+def _turn_away(q: Requests, w: Fate, s: State, i: int) -> bool:
+    """Say whether the queue is full for one that comes, and count it."""
+    expire(q, w, s, q.arrival_s[i])
+    full = s.n[N_WAITING] >= s.n[MAX_WAITING]
+    if full:
+        w.status[i] = REJECTED
+        s.n[DROPPED] += 1
+    return full
 
 
 def expire(q: Requests, w: Fate, s: State, when_s: float) -> None:
@@ -174,9 +176,9 @@ def _next_fresh(q: Requests, w: Fate, s: State) -> None:
     n = s.n
     n[FRESH] -= 1
     if n[FRESH] > 0:
-        i = _following(q, s, n[HEAD])
+        i = n[HEAD] + n[STRIDE] if n[STRIDE] else q.follows[n[HEAD]]
         while w.status[i] != WAITING:
-            i = _following(q, s, i)
+            i = i + n[STRIDE] if n[STRIDE] else q.follows[i]
         n[HEAD] = i
 
 

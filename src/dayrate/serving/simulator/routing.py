@@ -10,6 +10,7 @@ from dayrate.serving.simulator.state import (
     N_RUNNING,
     N_WAITING,
     NEXT,
+    SHARING,
     UNBALANCED,
     UNBALANCED_TIMES,
     Fate,
@@ -60,7 +61,7 @@ def route(  # noqa: PLR0917
             continue
         for r in range(count):
             advance(q, law, w, replica_at(states, r), q.arrival_s[i])
-        chosen = _choose(q, states, count, i)
+        chosen = _choose(q, states, i, count)
         n = replica_at(states, chosen).n
         if n[NEXT] < 0:
             n[NEXT] = i
@@ -70,7 +71,7 @@ def route(  # noqa: PLR0917
         replica[i] = chosen
 
 
-def _choose(q: Requests, states: Any, count: int, i: int) -> int:
+def _choose(q: Requests, states: Any, i: int, count: int) -> int:
     """Longest cached prefix among those not overloaded, then least loaded, first."""
     least = _load(replica_at(states, 0))
     for r in range(1, count):
@@ -79,7 +80,7 @@ def _choose(q: Requests, states: Any, count: int, i: int) -> int:
     for r in range(count):
         s = replica_at(states, r)
         load, hits = _load(s), 0
-        if s.n[BY_PREFIX]:
+        if s.n[BY_PREFIX] and s.n[SHARING]:
             over = load - least > UNBALANCED and load > UNBALANCED_TIMES * least
             hits = -1 if over else cached_blocks(q, s, i)
         if hits > best_hits or (hits == best_hits and load < best_load):
