@@ -197,7 +197,7 @@ def _turns(taken: Bools, replicas: int, in_turn: bool) -> Ints:
     return turn
 
 
-def _state(
+def _state(  # noqa: PLR0917
     requests: RequestList,
     q: at.Requests,
     limits: Limits,

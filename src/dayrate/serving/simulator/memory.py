@@ -67,7 +67,9 @@ def cached_blocks(q: Requests, s: State, i: int) -> int:
     return j - start
 
 
-def attach(q: Requests, w: Fate, s: State, i: int, k: int, blocks: int) -> int:
+def attach(  # noqa: PLR0917
+    q: Requests, w: Fate, s: State, i: int, k: int, blocks: int
+) -> int:
     """Give a request its blocks: those still cached, and new ones for the rest.
 
     Parameters
