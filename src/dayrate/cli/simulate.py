@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EPILOG", "simulate_command"]
 
+_POLICIES = ["fcfs", "priority"]
+
 EPILOG = (
     "Example: dayrate simulate --model meta-llama/Llama-3.1-8B-Instruct "
     "--accelerator h100-sxm-80gb --trace requests.csv --replicas auto"
@@ -77,6 +79,71 @@ def simulate_command(
             help="Compute long prompts in parts, beside decoding.",
         ),
     ] = True,
+    scheduling_policy: Annotated[
+        str,
+        typer.Option(
+            "--scheduling-policy",
+            metavar="fcfs|priority",
+            help="Serve in order of arrival, or by the trace's priority, lowest first.",
+        ),
+    ] = "fcfs",
+    drafts: Annotated[
+        int,
+        typer.Option(
+            "--num-speculative-tokens",
+            metavar="number",
+            min=0,
+            help="Tokens guessed for each sequence and step, then verified at once.",
+        ),
+    ] = 0,
+    draft_model: Annotated[
+        str | None,
+        typer.Option(
+            "--speculative-model",
+            metavar="name",
+            help="What guesses; without it guessing costs no time, as from n-grams.",
+            show_default=False,
+        ),
+    ] = None,
+    acceptance: Annotated[
+        float | None,
+        typer.Option(
+            "--acceptance-rate",
+            metavar="share",
+            min=0.0,
+            max=1.0,
+            help="Probability that a guess is right, given that those before it are.",
+            show_default=False,
+        ),
+    ] = None,
+    prefill_replicas: Annotated[
+        int,
+        typer.Option(
+            "--prefill-replicas",
+            metavar="number",
+            min=0,
+            help="So many more replicas compute the prompts; the others only decode.",
+        ),
+    ] = 0,
+    kv_bandwidth: Annotated[
+        float | None,
+        typer.Option(
+            "--kv-transfer-bandwidth",
+            metavar="GB/s",
+            help="Out of each accelerator of theirs; its server's network otherwise.",
+            show_default=False,
+        ),
+    ] = None,
+    kv_latency: Annotated[
+        float | None,
+        typer.Option(
+            "--kv-transfer-latency",
+            metavar="ms",
+            min=0.0,
+            help="Until the first byte arrives; the network's otherwise.",
+            show_default=False,
+        ),
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -110,6 +177,7 @@ def simulate_command(
     are drawn at the rate of the busiest hour.
     """
     from dayrate.compose.simulation import Ask  # noqa: PLC0415 - slow
+    from dayrate.compose.ways import Ways  # noqa: PLC0415
     from dayrate.serving.simulator.inputs import EngineKind, Routing  # noqa: PLC0415
 
     words = asked_words(lang)
@@ -123,6 +191,15 @@ def simulate_command(
         max_waiting=max_waiting,
         timeout_s=_positive("--timeout", timeout),
         chunked_prefill=chunked_prefill,
+        ways=Ways(
+            _one_of("--scheduling-policy", scheduling_policy, _POLICIES) == "priority",
+            drafts,
+            acceptance,
+            draft_model,
+            prefill_replicas,
+            None if kv_bandwidth is None else kv_bandwidth * 1e9,
+            None if kv_latency is None else kv_latency * 1e-3,
+        ),
     )
     day = _simulated(scenario, values, ask)
     if timeline is not None:

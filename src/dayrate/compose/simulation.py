@@ -10,10 +10,12 @@ import numpy as np
 
 from dayrate.compose.deploy import deploy
 from dayrate.compose.resolve import Resolved, resolve
+from dayrate.compose.ways import Ways, cut_alike
 from dayrate.errors import InvalidInput
 from dayrate.scenario.schema import Scenario
 from dayrate.scenario.working import Working
 from dayrate.serving.replica import Slo
+from dayrate.serving.simulator.disaggregated import simulate_disaggregated
 from dayrate.serving.simulator.engine import simulate
 from dayrate.serving.simulator.inputs import (
     EngineKind,
@@ -31,6 +33,7 @@ from dayrate.workload.traces import BLOCK_TOKENS, Trace, prefix_ids, read_trace
 __all__ = ["Ask", "SimulatedDay", "simulate_scenario"]
 
 _SAMPLES = 720
+_BLOCK_TOKENS = 16  # of vLLM
 _MOST_REQUESTS = 20_000_000
 
 
@@ -46,6 +49,7 @@ class Ask:
     max_waiting: int | None = None
     timeout_s: float = math.inf
     chunked_prefill: bool = True
+    ways: Ways = Ways()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
     r = resolve(scenario, w)
     plan = deploy(_sized_freely(scenario, ask), r, w)
     rng = np.random.default_rng(ask.seed)
-    requests, notes = _requests(scenario, r, ask, rng)
+    requests, block_tokens, notes = _requests(scenario, r, ask, rng)
+    requests = ask.ways.ordered(requests)
     replica = dataclasses.replace(
         plan.replica,
         engine=dataclasses.replace(
@@ -107,26 +112,29 @@ def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
     )
     longest = _longest(scenario, r)
     lengths = np.asarray(requests.input_tokens) + np.asarray(requests.output_tokens)
-    block = BLOCK_TOKENS if requests.block_ids is not None else 16
+    drafts = ask.ways.drafts(replica)
     limits = limits_of(
         replica,
         float(r.traffic.context_tokens),
-        block_tokens=block,
+        drafts,
+        block_tokens=block_tokens,
         max_context_tokens=longest,
         **({} if ask.max_waiting is None else {"max_waiting": ask.max_waiting}),
         timeout_s=ask.timeout_s,
     )
-    law = step_law(replica, int(min(longest, lengths.max())))
+    law = step_law(replica, int(min(longest, lengths.max())), drafts)
     count = int(plan.replicas) if ask.replicas is None else ask.replicas
-    run = simulate(
-        requests,
-        law,
-        limits,
-        replicas=count,
-        route=ask.routing,
-        engine=ask.engine,
-        samples=_SAMPLES,
-    )
+    options: dict[str, Any] = {
+        "route": ask.routing,
+        "engine": ask.engine,
+        "samples": _SAMPLES,
+    }
+    if ask.ways.prefill_replicas:
+        pools = ask.ways.pools(replica, count, float(r.traffic.context_tokens))
+        run = simulate_disaggregated(requests, law, limits, pools, **options)
+        count += ask.ways.prefill_replicas
+    else:
+        run = simulate(requests, law, limits, replicas=count, **options)
     return SimulatedDay(
         model=r.model.id,
         accelerator=r.accelerator.id,
@@ -160,7 +168,7 @@ def _longest(scenario: Scenario, r: Resolved) -> int:
 
 def _requests(
     scenario: Scenario, r: Resolved, ask: Ask, rng: np.random.Generator
-) -> tuple[RequestList, tuple[str, ...]]:
+) -> tuple[RequestList, int, tuple[str, ...]]:
     path = scenario.workload.trace
     if path is not None:
         return _of_trace(read_trace(Path(path)), r, rng)
@@ -186,12 +194,12 @@ def _requests(
         drawn[1].astype(np.int64),
         cached_input_frac=float(r.traffic.cached_input_frac),
     )
-    return requests, ("Poisson arrivals at the busiest hour's mean rate",)
+    return requests, _BLOCK_TOKENS, ("Poisson arrivals at the busiest hour's mean rate",)
 
 
 def _of_trace(
     trace: Trace, r: Resolved, rng: np.random.Generator
-) -> tuple[RequestList, tuple[str, ...]]:
+) -> tuple[RequestList, int, tuple[str, ...]]:
     if trace.requests is not None:
         raise InvalidInput(
             f"{trace.name} has windows of requests; a simulation needs each request. "
@@ -206,19 +214,24 @@ def _of_trace(
     arrival, tick = spread_stamps(trace.arrival_s - trace.arrival_s[0], rng)
     if tick is not None:
         notes.append(f"arrivals spread within the {tick:g} s that share a stamp")
-    cached = float(r.traffic.cached_input_frac)
-    blocks = trace.blocks
-    if blocks is not None and blocks.tokens is not None:
-        notes.append("prefix blocks of unequal size: a fixed share counts as cached")
-        blocks = None
-    return RequestList(
+    blocks, cancel = trace.blocks, trace.cancel_s
+    requests = RequestList(
         arrival,
         np.ceil(trace.input_tokens).astype(np.int64),
         np.ceil(trace.output_tokens).astype(np.int64),
+        priority=trace.priority,
         block_offsets=None if blocks is None else blocks.offsets,
-        block_ids=None if blocks is None else prefix_ids(blocks),
-        cached_input_frac=cached,
-    ), tuple(notes)
+        block_ids=None if blocks is None else np.array(prefix_ids(blocks)),
+        cached_input_frac=float(r.traffic.cached_input_frac),
+        cancel_s=None if cancel is None else cancel - trace.arrival_s[0],
+    )
+    if blocks is None:
+        return requests, _BLOCK_TOKENS, tuple(notes)
+    if blocks.tokens is None:
+        return requests, BLOCK_TOKENS, tuple(notes)
+    notes.append("prefix blocks of unequal size: cut into blocks of 16 tokens")
+    requests = cut_alike(requests, blocks.tokens, _BLOCK_TOKENS)
+    return requests, _BLOCK_TOKENS, tuple(notes)
 
 
 def _json(value: Any) -> Any:

@@ -20,6 +20,7 @@ _STATES = {
     "too_long": mark("dropped: longer than the context or the cache"),
     "rejected": mark("dropped: the queue was full"),
     "timed_out": mark("dropped: gave up waiting"),
+    "cancelled": mark("cancelled"),
 }
 
 

@@ -3,7 +3,7 @@
 Formats are told apart by their header:
 
 * ``csv``: ``input_tokens,output_tokens`` with any of ``arrival_s, model, session_id,
-  hash_ids`` (block ids, or ``id:tokens``, separated by spaces)
+  priority, cancel_s, hash_ids`` (block ids, or ``id:tokens``, separated by spaces)
 * ``windows``: ``t_s`` or ``minute`` with ``requests,input_tokens,output_tokens``, the
   totals of a window
 * ``azure``: ``TIMESTAMP,ContextTokens,GeneratedTokens``
@@ -63,6 +63,8 @@ class Raw:
     sessions: Texts | None = None
     models: Texts | None = None
     hashes: Hashes | None = None
+    priority: Floats | None = None  # lower goes first
+    cancel_s: Floats | None = None  # infinite where nobody cancels
 
 
 def read_rows(lines: Iterable[str], name: str) -> tuple[str, Raw]:
@@ -117,7 +119,14 @@ def _plain(columns: Columns, name: str) -> Raw:
         sessions=_texts(columns, "session_id"),
         models=_texts(columns, "model"),
         hashes=None if hashes is None else _hashes(hashes, name),
+        priority=_numbers(columns["priority"]) if "priority" in columns else None,
+        cancel_s=_or_never(columns["cancel_s"]) if "cancel_s" in columns else None,
     )
+
+
+def _or_never(cells: Sequence[str]) -> Floats:
+    """Read times, and infinity where a cell is empty."""
+    return _numbers([cell.strip() or "inf" for cell in cells])
 
 
 def _windows(columns: Columns, _name: str) -> Raw:
@@ -259,6 +268,8 @@ def _join(chunks: Sequence[Raw]) -> Raw:
         sessions=column("sessions"),
         models=column("models"),
         hashes=_join_hashes([c.hashes for c in chunks if c.hashes is not None]),
+        priority=column("priority"),
+        cancel_s=column("cancel_s"),
     )
 
 

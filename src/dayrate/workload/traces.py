@@ -70,6 +70,8 @@ class Trace:
     start_s_of_day: float = 0.0  # time of day (UTC) at arrival_s = 0, where known
     sessions: npt.NDArray[np.str_] | None = None
     blocks: Blocks | None = None
+    priority: Floats | None = None  # lower goes first
+    cancel_s: Floats | None = None  # infinite where nobody cancels
     name: str = "trace"
     dropped: Mapping[str, int] = field(default_factory=dict)  # reason: rows
     notes: tuple[str, ...] = ()
@@ -246,6 +248,8 @@ def _take(raw: Raw, rows: Ints) -> Raw:
         sessions=None if raw.sessions is None else raw.sessions[rows],
         models=None if raw.models is None else raw.models[rows],
         hashes=hashes,
+        priority=None if raw.priority is None else raw.priority[rows],
+        cancel_s=None if raw.cancel_s is None else raw.cancel_s[rows],
     )
 
 
@@ -285,6 +289,10 @@ def _faults(raw: Raw) -> tuple[Ints, tuple[str, ...]]:
     for values, what in ((raw.arrival_s, "arrival time"), (raw.requests, "requests")):
         if values is not None:
             faults.append((~np.isfinite(values), f"no number as {what}"))
+    if raw.priority is not None:
+        faults.append((~np.isfinite(raw.priority), "no number as priority"))
+    if raw.cancel_s is not None:
+        faults.append((np.isnan(raw.cancel_s), "no number as time of cancellation"))
     if raw.requests is not None:
         faults.append((raw.requests < 0, "negative requests"))
         busy = raw.requests != 0
@@ -320,6 +328,8 @@ def _trace(
         start_s_of_day=start_s_of_day,
         sessions=raw.sessions,
         blocks=None if raw.hashes is None else _blocks(raw.hashes),
+        priority=raw.priority,
+        cancel_s=raw.cancel_s,
         name=name,
         dropped=dropped,
         notes=notes,
