@@ -91,7 +91,7 @@ def test_operating_point_obeys_little(load: float) -> None:
     inside = load * full * CHAT.decode_steps * point.step_s
     assert float(point.batch) == pytest.approx(float(inside), rel=1e-3)
     assert float(point.utilisation_frac) == pytest.approx(load, rel=1e-3)
-    assert point.ttft_mean_s < point.ttft_quantile_s
+    assert point.ttft_mean_s <= point.ttft_quantile_s
     assert point.tpot_mean_s <= point.tpot_quantile_s
 
 
@@ -226,7 +226,8 @@ def test_long_prompts_make_the_tail() -> None:
     long = dataclasses.replace(CHAT, input_tokens_p95=4083)
     fixed, mixed = (operating_point(LLAMA_ON_H100, t, 5.0) for t in (CHAT, long))
     assert mixed.ttft_quantile_s > fixed.ttft_quantile_s * 1.5
-    assert mixed.ttft_mean_s == fixed.ttft_mean_s
+    # they make some steps long, in which more requests arrive
+    assert fixed.ttft_mean_s < mixed.ttft_mean_s < 1.3 * fixed.ttft_mean_s
 
 
 def test_steady_state_beats_the_static_batch() -> None:

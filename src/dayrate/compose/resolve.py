@@ -263,6 +263,7 @@ def _traffic(workload: Workload) -> Traffic:
         cached_input_frac=workload.cached_input_frac,
         input_tokens_p95=workload.input_length.quantile(0.95),
         output_cv=workload.output_length.cv,
+        input_cv=workload.input_length.cv,
     )
 
 

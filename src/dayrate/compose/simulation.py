@@ -194,7 +194,11 @@ def _requests(
         drawn[1].astype(np.int64),
         cached_input_frac=float(r.traffic.cached_input_frac),
     )
-    return requests, _BLOCK_TOKENS, ("Poisson arrivals at the busiest hour's mean rate",)
+    return (
+        requests,
+        _BLOCK_TOKENS,
+        ("Poisson arrivals at the busiest hour's mean rate",),
+    )
 
 
 def _of_trace(

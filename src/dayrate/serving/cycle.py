@@ -33,6 +33,8 @@ class Cycle:
         Input tokens in such a step. [token]
     room_tokens : Num
         Input tokens that would fit in a step. [token]
+    pair_s : Num
+        Time of a step with twice as many input tokens as ``chunk_tokens``. [s]
     """
 
     starts: Num
@@ -42,6 +44,7 @@ class Cycle:
     chunk_frac: Num
     chunk_tokens: Num
     room_tokens: Num
+    pair_s: Num
 
     @property
     def mean_s(self) -> Num:
@@ -104,23 +107,24 @@ def mean_cycle(replica: Replica, traffic: Traffic, starts: Num) -> Cycle:
     prompts = traffic.uncached_tokens * replica.schedulers
     chunk = np.minimum(prompts, room) if chunked else prompts
     chunk = np.maximum(chunk, entering)
-    plain, mixed = _both_steps(replica, traffic, batch, chunk)
+    plain, mixed, pair = _steps(replica, traffic, batch, chunk)
     only_prefill = traffic.decode_steps <= 0
     return Cycle(
         starts=starts,
         batch=batch,
         plain_s=np.where(only_prefill, mixed, plain),
         chunk_s=mixed if chunked else np.where(only_prefill, mixed, plain + mixed),
+        pair_s=pair if chunked else np.where(only_prefill, pair, plain + pair),
         chunk_frac=entering / chunk,
         chunk_tokens=chunk,
         room_tokens=room,
     )
 
 
-def _both_steps(
+def _steps(
     replica: Replica, traffic: Traffic, batch: Num, chunk: Num
-) -> tuple[Num, Num]:
-    """Time of a decode step and of one with prefill, in one evaluation.
+) -> tuple[Num, Num, Num]:
+    """Time of a decode step, one with prefill and one with twice as much, at once.
 
     Below one sequence on average the replica is idle part of the time; a step that
     does run has one.
@@ -134,12 +138,20 @@ def _both_steps(
     prompts = chunk / piece
     no = 0.0 * (chunk + sequences)
     shape = StepShape(
-        prefill_tokens=np.stack([no, chunk + no]),
+        prefill_tokens=np.stack([no, chunk + no, 2.0 * chunk + no]),
         prefill_context_tokens=cached + uncached / 2.0,
-        decode_sequences=np.stack([sequences + no, beside + no]),
+        decode_sequences=np.stack([sequences + no, beside + no, beside + no]),
         decode_context_tokens=traffic.context_tokens,
-        logit_sequences=np.stack([sequences + no, beside + chunk / uncached + no]),
-        prefill_read_tokens=np.stack([no, prompts * begins + no]),
+        logit_sequences=np.stack(
+            [
+                sequences + no,
+                beside + chunk / uncached + no,
+                beside + 2.0 * chunk / uncached + no,
+            ]
+        ),
+        prefill_read_tokens=np.stack(
+            [no, prompts * begins + no, 2.0 * prompts * begins + no]
+        ),
     )
-    both_s = np.asarray(replica.step(shape).total_s)
-    return both_s[0], both_s[1]
+    seconds = np.asarray(replica.step(shape).total_s)
+    return seconds[0], seconds[1], seconds[2]

@@ -48,6 +48,11 @@ class Traffic:
         Length of a long prompt, for the tail of the time to first token. [token]
     output_cv : Num
         Standard deviation over mean of the output length. [1]
+    input_cv : Num or None
+        The same of the input; from ``input_tokens_p95``, where it is not given. [1]
+    arrival_scv : Num
+        Squared coefficient of variation of the times between arrivals at a replica: 1
+        for Poisson arrivals, 1/n where n replicas take turns at them. [1]
     """
 
     input_tokens: Num
@@ -55,6 +60,8 @@ class Traffic:
     cached_input_frac: Num = 0.0
     input_tokens_p95: Num | None = None
     output_cv: Num = 0.0
+    input_cv: Num | None = None
+    arrival_scv: Num = 1.0
 
     @property
     def cached_tokens(self) -> Num:
@@ -83,11 +90,16 @@ class Traffic:
         return self.input_tokens + grown
 
     @property
-    def long_over_mean(self) -> Num:
-        """Long prompt over mean prompt. [1]"""
+    def input_spread(self) -> Num:
+        """Standard deviation over mean of the input length. [1]
+
+        Where only a long prompt is known, as if it were normal: 1.645 deviations off.
+        """
+        if self.input_cv is not None:
+            return self.input_cv
         if self.input_tokens_p95 is None:
-            return 1.0
-        return np.maximum(self.input_tokens_p95 / self.input_tokens, 1.0)
+            return 0.0
+        return np.maximum(self.input_tokens_p95 / self.input_tokens - 1.0, 0.0) / 1.645
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """How long a request waits for its first token."""
 
 import math
+import statistics
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from dayrate.units import Num
 
 __all__ = ["Wait", "first_token_wait"]
 
+_ROUNDS = 12  # of the step that is the mean of those which it makes long
+_HEAVIEST = 0.999  # load at which waits are taken where they would be infinite
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
@@ -18,44 +22,59 @@ class Wait:
 
     Parameters
     ----------
-    step_s : Num
-        A whole step: the request arrives somewhere within one. [s]
+    rest_s : Num
+        Rest of the step under way when a request arrives. [s]
     prefill_s : Num
         Computing the prompt, in as many steps as it has chunks. [s]
-    queue_s : Num
-        Mean wait for prompts ahead and for a free slot. [s]
-    queue_frac : Num
-        Probability of waiting at all, approximated by the busier server's load. [1]
-    long_over_mean : Num
-        Long prompt over mean prompt. [1]
+    beside_s : Num
+        What other prompts add: in the same step, or ahead of it. [s]
+    slot_s : Num
+        Mean wait for a free slot. [s]
+    slot_frac : Num
+        Probability of waiting for a slot. [1]
+    spread_s : Num
+        Standard deviation of the time to first token, without a wait for a slot. [s]
+    least_s : Num
+        What the shortest prompt takes in an idle replica. [s]
     request_s : Num
         Time outside the model: network, tokenizer, scheduling. [s]
     """
 
-    step_s: Num
+    rest_s: Num
     prefill_s: Num
-    queue_s: Num
-    queue_frac: Num
-    long_over_mean: Num
+    beside_s: Num
+    slot_s: Num
+    slot_frac: Num
+    spread_s: Num
+    least_s: Num
     request_s: Num = 0.0
 
     @property
     def mean_s(self) -> Num:
         """Mean time to first token. [s]"""
-        return self.request_s + self.step_s / 2.0 + self.prefill_s + self.queue_s
+        return self.request_s + self._served_s + self.slot_s
+
+    @property
+    def _served_s(self) -> Num:
+        return self.rest_s + self.prefill_s + self.beside_s
 
     def quantile_s(self, quantile: float) -> Num:
         """Time to first token that a share ``quantile`` of requests stays within. [s]
 
-        The excesses over the mean of the step's rest, of a long prompt and of the
-        queue's exponential tail are independent, so their squares add.
+        What is beyond the least follows a gamma distribution of this mean and spread,
+        by Wilson and Hilferty's cube; a wait for a slot has an exponential tail. Both
+        excesses over the mean are independent, so their squares add. Where waits are
+        rare the mean may be beyond the quantile; then it is taken.
         """
-        rest = self.step_s * (quantile - 0.5)
-        long = self.prefill_s * (self.long_over_mean - 1.0)
-        tail = _tail_factor(self.queue_frac, quantile)
-        waits = np.where(np.isfinite(self.queue_s), self.queue_s, 0.0)
-        queue = waits * np.maximum(tail - 1.0, 0.0)
-        return self.mean_s + np.sqrt(rest**2 + long**2 + queue**2)
+        z = statistics.NormalDist().inv_cdf(quantile)
+        beyond = np.maximum(self._served_s - self.least_s, 1e-12)
+        flat = (self.spread_s / beyond) ** 2 / 9.0
+        cube = np.maximum(1.0 - flat + z * np.sqrt(flat), 0.0) ** 3
+        served = np.maximum(beyond * (cube - 1.0), 0.0)
+        tail = _tail_factor(self.slot_frac, quantile)
+        waits = np.where(np.isfinite(self.slot_s), self.slot_s, 0.0)
+        slot = waits * np.maximum(tail - 1.0, 0.0)
+        return self.mean_s + np.sqrt(served**2 + slot**2)
 
 
 def first_token_wait(
@@ -81,8 +100,19 @@ def first_token_wait(
 
     Notes
     -----
-    Prefill is an M/G/1 queue whose load is the share of the token budget that prompts
-    use; slots are an M/G/c queue by Sakasegawa's approximation,
+    Prompts that arrive during a step share the next one. A step with :math:`m \ge 1`
+    prompts takes :math:`e + cm` and one without :math:`a`; with Poisson arrivals the
+    mean :math:`M_1` and mean square :math:`M_2` of a step follow from those of the
+    step before. An arrival is more likely in a long step than in a short one, so that
+    its step lasts :math:`M_2/M_1` on average, half of which is left, and
+    :math:`\lambda M_2/M_1` other prompts come with it:
+
+    .. math:: W = \frac{M_2}{2 M_1} + e + c\left(1 + \lambda\frac{M_2}{M_1}\right)
+
+    Where so many prompts do not fit in a step they queue instead, one after the other
+    (M/G/1 with vacations, which are decode steps; with Allen and Cunneen's factor where
+    arrivals are more regular than Poisson's); between the two the answer is
+    interpolated. Slots are an M/G/c queue by Sakasegawa's approximation,
 
     .. math:: W = \frac{S}{c}\,\frac{\rho^{\sqrt{2(c+1)}-1}}{1-\rho}\,\frac{1+c_s^2}{2}
 
@@ -101,31 +131,135 @@ def first_token_wait(
     ----------
     .. [1] H. Sakasegawa, "An approximation formula L_q ~ a rho^b/(1-rho)", Annals of
        the Institute of Statistical Mathematics 29, 1977.
-    .. [2] L. Kleinrock, "Queueing Systems", vol. 1, 1975 (M/G/1).
+    .. [2] L. Kleinrock, "Queueing Systems", vol. 1, 1975 (M/G/1, residual life).
+    .. [3] A. O. Allen, "Probability, Statistics, and Queueing Theory", 2nd ed., 1990.
+    .. [4] H. Takagi, "Queueing Analysis", vol. 1, 1991 (gated and vacation queues).
+    .. [5] E. B. Wilson, M. M. Hilferty, "The Distribution of Chi-Square", PNAS 17, 1931.
     """
-    pieces = np.maximum(
-        traffic.uncached_tokens * replica.schedulers / cycle.room_tokens, 1.0
-    )
-    prefill = pieces * cycle.chunk_s
-    entering = cycle.starts * traffic.uncached_tokens
-    load = np.minimum(entering / cycle.room_tokens, 1.0)
-    spread = (1.0 + np.asarray(traffic.output_cv) ** 2) / 2.0
+    alone = _alone(replica, traffic, cycle)
+    shared, queued = _sharing_a_step(alone), _one_by_one(alone)
+    # prompts that fit in a step over those that want to be in it
+    fit = alone.fit_prompts / (1.0 + alone.beside_prompts)
+    together = np.clip(fit - 1.0, 0.0, 1.0)
+
+    def between(a: Num, b: Num) -> Num:
+        return np.where(together > 0, together * a, 0.0) + np.where(
+            together < 1, (1.0 - together) * b, 0.0
+        )
+
     slots = full.starts * traffic.output_tokens
     busy = np.minimum(cycle.requests_per_s / full.requests_per_s, 1.0)
+    spread = (1.0 + np.asarray(traffic.output_cv) ** 2) / 2.0
+    power = np.sqrt(2.0 * (slots + 1.0)) - 1.0
+    stay = traffic.output_tokens * cycle.mean_s
     with np.errstate(divide="ignore", invalid="ignore"):
-        behind = np.where(load < 1.0, load / (1.0 - load) * prefill / 2.0, math.inf)
-        power = np.sqrt(2.0 * (slots + 1.0)) - 1.0
-        stay = traffic.output_tokens * cycle.mean_s
         full_wait = stay / slots * busy**power / (1.0 - busy) * spread
-        for_slot = np.where(busy < 1.0, full_wait, math.inf)
+    rest, beside, spread_s = (
+        between(a, b) for a, b in zip(shared, queued, strict=True)
+    )
     return Wait(
-        step_s=cycle.mean_s,
-        prefill_s=prefill,
-        queue_s=behind + for_slot,
-        queue_frac=np.maximum(load, busy**power),
-        long_over_mean=traffic.long_over_mean,
+        rest_s=rest,
+        prefill_s=alone.prefill_s,
+        beside_s=beside,
+        slot_s=np.where(busy < 1.0, full_wait, math.inf),
+        slot_frac=busy**power,
+        spread_s=spread_s,
+        least_s=np.maximum(
+            alone.prefill_s - alone.each_s * np.minimum(alone.input_cv, 1.0), 0.0
+        ),
         request_s=replica.engine.request_s,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """A prompt on its own, and the step that it arrives in.
+
+    ``step_s`` and ``step_s2`` are the mean length, and mean square, of the step in
+    which a request arrives.
+    """
+
+    rate: Num  # of requests [1/s]
+    plain_s: Num
+    each_s: Num  # that a prompt adds to a step which has one
+    prefill_s: Num
+    step_s: Num
+    step_s2: Num
+    input_cv: Num
+    arrival_scv: Num
+    idle_frac: Num
+    fit_prompts: Num
+    busy_frac: Num  # of a queue of prompts, each taken on its own
+
+    @property
+    def beside_prompts(self) -> Num:
+        """Others that arrive in the same step; fewer where arrivals keep apart. [1]"""
+        others = self.rate * self.step_s
+        regular = np.maximum(others - 1.0, 0.0)
+        return self.arrival_scv * others + (1.0 - self.arrival_scv) * regular
+
+
+def _alone(replica: Replica, traffic: Traffic, cycle: Cycle) -> _Alone:
+    rate, plain = cycle.requests_per_s, cycle.plain_s
+    uncached = traffic.uncached_tokens
+    token_s = (cycle.pair_s - cycle.chunk_s) / cycle.chunk_tokens
+    each = token_s * uncached
+    piece = np.minimum(uncached * replica.schedulers, cycle.room_tokens)
+    whole = cycle.chunk_s + token_s * (piece - cycle.chunk_tokens)
+    pieces = np.maximum(uncached * replica.schedulers / cycle.room_tokens, 1.0)
+    first = whole - each  # of a step with prompts, beside what each of them adds
+    cv = np.asarray(traffic.input_spread, dtype=float)
+    scv = np.asarray(traffic.arrival_scv, dtype=float)
+    load = np.minimum(rate * each, _HEAVIEST)
+    mean, square = cycle.mean_s, cycle.mean_s**2
+    for _ in range(_ROUNDS):
+        varies = np.maximum(square - mean**2, 0.0)
+        none = np.exp(-rate * mean) * (1.0 + rate**2 * varies / 2.0)
+        none = np.minimum(none, 1.0)
+        mean = (first + (plain - first) * none) / (1.0 - load)
+        square = (
+            first**2
+            + load * mean * (2.0 * first + each * (scv + cv**2))
+            + none * (plain**2 - first**2)
+        ) / (1.0 - load**2)
+    # a third moment as if steps followed a gamma distribution
+    flat = np.maximum(square / mean**2 - 1.0, 0.0)
+    return _Alone(
+        rate=rate,
+        plain_s=plain,
+        each_s=each,
+        prefill_s=pieces * whole,
+        step_s=square / mean,
+        step_s2=mean**2 * (1.0 + flat) * (1.0 + 2.0 * flat),
+        input_cv=cv,
+        arrival_scv=scv,
+        idle_frac=np.exp(-cycle.batch - rate * whole),
+        fit_prompts=cycle.room_tokens / uncached,
+        busy_frac=np.minimum(rate * pieces * whole / replica.schedulers, _HEAVIEST),
+    )
+
+
+def _sharing_a_step(x: _Alone) -> tuple[Num, Num, Num]:
+    """Rest of a step, others in the next, and the spread, where all fit in a step."""
+    load, met = x.rate * x.each_s, 1.0 - x.idle_frac
+    rest = met * x.step_s / 2.0
+    beside = x.each_s * x.beside_prompts
+    number = x.rate * x.step_s * (x.arrival_scv + x.input_cv**2)
+    lengths = x.each_s**2 * (x.input_cv**2 + number)
+    steps = np.maximum(x.step_s2 - x.step_s**2, 0.0) * (load + load**2)
+    varies = met * x.step_s2 / 3.0 - rest**2 + lengths + steps
+    return rest, beside, np.sqrt(np.maximum(varies, 0.0))
+
+
+def _one_by_one(x: _Alone) -> tuple[Num, Num, Num]:
+    """Rest of a decode step, prompts ahead, and the spread, where they queue."""
+    own, load, cv2 = x.prefill_s, x.busy_frac, x.input_cv**2
+    rest = (1.0 - x.idle_frac) * x.plain_s / 2.0
+    varies2 = x.arrival_scv + cv2
+    ahead = load * own * varies2 / (2.0 * (1.0 - load))
+    cubed = load * own**2 * varies2 * (1.0 + 2.0 * cv2) / (3.0 * (1.0 - load))
+    varies = x.plain_s**2 / 12.0 + ahead**2 + cubed + own**2 * cv2
+    return rest, ahead, np.sqrt(varies)
 
 
 def _tail_factor(queue_frac: Num, quantile: float) -> Num:

@@ -135,8 +135,10 @@ def _closed(d: Deployments) -> Run:
 
 
 def _open(d: Deployments) -> Run:
+    # replicas take turns, so that arrivals at each are more regular
+    traffic = dataclasses.replace(d.traffic, arrival_scv=1.0 / d.replicas)
     run = open_loop(
-        d.replica, d.traffic, d.rate / d.replicas, d.requests / d.replicas, d.slots
+        d.replica, traffic, d.rate / d.replicas, d.requests / d.replicas, d.slots
     )
     return _requested(run, d.request_s)
 
