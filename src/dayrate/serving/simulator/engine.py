@@ -22,8 +22,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
 
-#: Requests from which compiling, which takes half a minute, is worth it.
-_MANY = 2_000_000
+#: Requests from which compiling, which takes half a minute once, is worth it.
+_MANY = 500_000
 
 
 def simulate(
