@@ -74,7 +74,8 @@ class Wait:
         tail = _tail_factor(self.slot_frac, quantile)
         waits = np.where(np.isfinite(self.slot_s), self.slot_s, 0.0)
         slot = waits * np.maximum(tail - 1.0, 0.0)
-        return self.mean_s + np.sqrt(served**2 + slot**2)
+        late: Num = self.mean_s + np.sqrt(served**2 + slot**2)
+        return late
 
 
 def first_token_wait(
@@ -134,7 +135,8 @@ def first_token_wait(
     .. [2] L. Kleinrock, "Queueing Systems", vol. 1, 1975 (M/G/1, residual life).
     .. [3] A. O. Allen, "Probability, Statistics, and Queueing Theory", 2nd ed., 1990.
     .. [4] H. Takagi, "Queueing Analysis", vol. 1, 1991 (gated and vacation queues).
-    .. [5] E. B. Wilson, M. M. Hilferty, "The Distribution of Chi-Square", PNAS 17, 1931.
+    .. [5] E. B. Wilson, M. M. Hilferty, "The Distribution of Chi-Square", PNAS 17,
+       1931.
     """
     alone = _alone(replica, traffic, cycle)
     shared, queued = _sharing_a_step(alone), _one_by_one(alone)

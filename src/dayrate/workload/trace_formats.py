@@ -40,7 +40,7 @@ Hashes = tuple[Ints, Ints, Ints | None]
 
 ACCEPTED = (
     "Accepted are the columns arrival_s,input_tokens,output_tokens[,model,session_id,"
-    "hash_ids]; input_tokens,output_tokens; t_s or minute,requests,input_tokens,"
+    "priority,cancel_s,hash_ids]; input_tokens,output_tokens; t_s or minute,requests,input_tokens,"
     "output_tokens; Azure's TIMESTAMP,ContextTokens,GeneratedTokens; BurstGPT's "
     "Timestamp,Model,Request tokens,Response tokens; and Mooncake's JSON lines with "
     "timestamp, input_length, output_length."

@@ -30,7 +30,7 @@ def blocks_in_use(o: Opened) -> int:
         total += -(-(stored + n[at.LOOKAHEAD]) // n[at.BLOCK]) - o.s.shared[k]
         k = o.s.sooner[k]
     shared = sum(users > 0 for users in o.s.users)
-    return total + shared
+    return int(total + shared)
 
 
 @few

@@ -23,20 +23,21 @@ from dayrate.workload.traces import prefix_ids, read_trace
 
 SIXTEEN = Precision(DType.BF16, DType.BF16, DType.BF16)
 
-#: Largest |relative error| of makespan, output tokens/s, median E2E. The bars are
-#: 0.15, 0.15, 0.20, and the last run misses them all. An all-reduce with half of the
-#: calibrated bandwidth and 50 us would explain it (errors 0.02, 0.02, 0.01), but how
-#: that machine is wired is not published. These tolerances may only shrink.
+#: Relative errors of makespan, output tokens/s and median E2E, as docs/reference/
+#: scorecard.md prints them; none may grow. The bars are 15, 15 and 20 %, and the last
+#: run misses them all. An all-reduce with half of the calibrated bandwidth and 50 us
+#: would explain it (errors 2, 2, 1 %), but how that machine is wired is not published.
 RUNS = {
-    "rtx4090_llama-3.1-8b": ("rtx-4090", 0.15, 0.15, 0.20),
-    "rtxpro6000_llama-3.1-8b": ("rtx-pro-6000-server", 0.15, 0.15, 0.20),
-    "rtxpro6000_qwen3-32b": ("rtx-pro-6000-server", 0.18, 0.22, 0.25),
+    "rtx4090_llama-3.1-8b": ("rtx-4090", 0.126, -0.112, 0.187),
+    "rtxpro6000_llama-3.1-8b": ("rtx-pro-6000-server", 0.029, -0.028, 0.025),
+    "rtxpro6000_qwen3-32b": ("rtx-pro-6000-server", -0.170, 0.205, -0.235),
 }
+ROUNDED = 0.0006  # to a tenth of a percent, and what a refit may shift by rounding
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_measured_vllm_runs(name: str, shared_data: Path) -> None:
-    accelerator_id, *limits_frac = RUNS[name]
+    accelerator_id, *known = RUNS[name]
     stem = shared_data / "traces" / f"measured_vllm_{name}"
     meta = json.loads(Path(f"{stem}.meta.json").read_text())["engine_kwargs"]
     with gzip.open(f"{stem}.csv.gz", "rt") as file:
@@ -68,8 +69,15 @@ def test_measured_vllm_runs(name: str, shared_data: Path) -> None:
         float(np.median(run.e2e_s) / np.median(col["e2e_s"])) - 1,
     )
     assert law.error_frac < 0.01
-    for error, limit in zip(errors, limits_frac, strict=True):
-        assert abs(error) <= limit, errors
+    for error, before in zip(errors, known, strict=True):
+        assert abs(error) <= abs(before) + ROUNDED, errors
+
+
+def test_the_scorecard_says_so() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "scorecard.md"
+    text = page.read_text(encoding="utf-8")
+    for _, *errors in RUNS.values():
+        assert " | ".join(f"{100 * e:+.1f} %" for e in errors) in text
 
 
 @pytest.mark.slow

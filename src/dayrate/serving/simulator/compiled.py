@@ -76,7 +76,7 @@ def compiled_core() -> dict[str, Any]:
     names: dict[str, Any] = {}
     for module in _MODULES:
         names.update(vars(module))
-    names["replica_at"] = _row
+    names["_replica_at"] = _row
     kept = _stand_in(numba.__version__)
     for name, f in list(names.items()):
         if isinstance(f, types.FunctionType):

@@ -106,7 +106,7 @@ class RequestList:
     arrival_s: Sequence[float] | Floats
     input_tokens: Sequence[int] | Ints
     output_tokens: Sequence[int] | Ints
-    priority: Sequence[int] | Ints | None = None
+    priority: Sequence[float] | Floats | Ints | None = None
     block_offsets: Sequence[int] | Ints | None = None
     block_ids: Sequence[int] | Ints | None = None
     cached_input_frac: float = 0.0

@@ -18,7 +18,6 @@ from dayrate.serving.simulator.state import (
     Law,
     Requests,
     State,
-    replica_at,
 )
 
 __all__ = ["route"]
@@ -60,9 +59,9 @@ def route(  # noqa: PLR0917
         if replica[i] < 0:
             continue
         for r in range(count):
-            advance(q, law, w, replica_at(states, r), q.arrival_s[i])
+            advance(q, law, w, _replica_at(states, r), q.arrival_s[i])
         chosen = _choose(q, states, i, count)
-        n = replica_at(states, chosen).n
+        n = _replica_at(states, chosen).n
         if n[NEXT] < 0:
             n[NEXT] = i
         else:
@@ -73,12 +72,12 @@ def route(  # noqa: PLR0917
 
 def _choose(q: Requests, states: Any, i: int, count: int) -> int:
     """Longest cached prefix among those not overloaded, then least loaded, first."""
-    least = _load(replica_at(states, 0))
+    least = _load(_replica_at(states, 0))
     for r in range(1, count):
-        least = min(least, _load(replica_at(states, r)))
+        least = min(least, _load(_replica_at(states, r)))
     best, best_hits, best_load = 0, -1, 0
     for r in range(count):
-        s = replica_at(states, r)
+        s = _replica_at(states, r)
         load, hits = _load(s), 0
         if s.n[BY_PREFIX] and s.n[SHARING]:
             over = load - least > UNBALANCED and load > UNBALANCED_TIMES * least
@@ -91,3 +90,8 @@ def _choose(q: Requests, states: Any, i: int, count: int) -> int:
 def _load(s: State) -> int:
     """Count the requests sent to a replica that are not done. [1]"""
     return s.n[N_WAITING] + s.n[N_RUNNING] + (s.n[NEXT] >= 0)
+
+
+def _replica_at(states: Any, r: int) -> State:
+    """Pick a replica: of a list here, of arrays with one row each where compiled."""
+    return states[r]

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Fate", "Law", "Requests", "State", "replica_at"]
+__all__ = ["Fate", "Law", "Requests", "State"]
 
 # status of a request
 WAITING, RUNNING, DONE, TOO_LONG, REJECTED, TIMED_OUT, CANCELLED = 0, 1, 2, 3, 4, 5, 6
@@ -108,8 +108,3 @@ class State(NamedTuple):
     older: Ints  # unused cached blocks, by age
     newer: Ints
     samples: Floats  # flat rows: running, waiting, used, cached
-
-
-def replica_at(states: Any, r: int) -> State:
-    """Pick a replica: of a list here, of arrays with one row each where compiled."""
-    return states[r]
