@@ -40,10 +40,10 @@ Hashes = tuple[Ints, Ints, Ints | None]
 
 ACCEPTED = (
     "Accepted are the columns arrival_s,input_tokens,output_tokens[,model,session_id,"
-    "priority,cancel_s,hash_ids]; input_tokens,output_tokens; t_s or minute,requests,input_tokens,"
-    "output_tokens; Azure's TIMESTAMP,ContextTokens,GeneratedTokens; BurstGPT's "
-    "Timestamp,Model,Request tokens,Response tokens; and Mooncake's JSON lines with "
-    "timestamp, input_length, output_length."
+    "priority,cancel_s,hash_ids]; input_tokens,output_tokens; t_s or minute,requests,"
+    "input_tokens,output_tokens; Azure's TIMESTAMP,ContextTokens,GeneratedTokens; "
+    "BurstGPT's Timestamp,Model,Request tokens,Response tokens; and Mooncake's JSON "
+    "lines with timestamp, input_length, output_length."
 )
 _CHUNK_ROWS = 100_000
 _MINUTE_S = 60.0
