@@ -2,6 +2,8 @@
 
 import typer
 
+from dayrate.cli.measure.train import EPILOG as TRAIN_EPILOG
+from dayrate.cli.measure.train import train_command
 from dayrate.cli.output import write
 
 __all__ = ["app"]
@@ -17,3 +19,6 @@ def measure(ctx: typer.Context) -> None:
     """Answer what needs no command."""
     if ctx.invoked_subcommand is None:
         write(ctx.get_help())
+
+
+app.command("train", epilog=TRAIN_EPILOG)(train_command)
