@@ -6,6 +6,7 @@ from dayrate import catalog
 from dayrate.catalog.hardware import Accelerator, Server
 from dayrate.catalog.model import ModelSpec
 from dayrate.catalog.params import active_params, total_params
+from dayrate.compose.speculation import speculation_of
 from dayrate.errors import InvalidInput
 from dayrate.evidence import Grade
 from dayrate.perf.deployment import Machine, Precision, machine_of
@@ -20,6 +21,7 @@ from dayrate.perf.tuning import (
 from dayrate.scenario.schema import Scenario, WorkloadSection
 from dayrate.scenario.working import Working
 from dayrate.serving.replica import Engine, Slo, Traffic
+from dayrate.serving.speculation import Speculation
 from dayrate.units import GB, GIB, TERA, DType
 from dayrate.workload.build import DemandInput, build_workload
 from dayrate.workload.demand import Workload
@@ -68,6 +70,7 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
     slo, slo_given = _targets(scenario)
     setting = setting_for(accelerator, model, precision.weights, ENGINE)
     efficiency = calibrated_efficiency(setting)
+    speculation = speculation_of(scenario.deployment, model, w)
     w.choice(
         "perf.calibration",
         efficiency.level,
@@ -88,9 +91,9 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
         ),
         efficiency=efficiency,
         precision=precision,
-        engine=_engine(scenario, accelerator, setting, w),
+        engine=_engine(scenario, accelerator, setting, w, speculation),
         workload=workload,
-        traffic=_traffic(workload),
+        traffic=_traffic(workload, speculation),
         slo=slo,
         slo_given=slo_given,
     )
@@ -226,7 +229,11 @@ def _check_context(scenario: Scenario, model: ModelSpec, workload: Workload) -> 
 
 
 def _engine(
-    scenario: Scenario, accelerator: Accelerator, setting: Setting, w: Working
+    scenario: Scenario,
+    accelerator: Accelerator,
+    setting: Setting,
+    w: Working,
+    speculation: Speculation | None,
 ) -> Engine:
     """Take the limits that vLLM V1 takes by itself on such a device."""
     large = accelerator.hbm_bytes >= 70 * GIB and "a100" not in accelerator.id
@@ -253,16 +260,18 @@ def _engine(
         ),
         gpu_memory_utilization=memory,
         request_s=calibrated_request_s(setting),
+        speculation=speculation,
     )
 
 
-def _traffic(workload: Workload) -> Traffic:
+def _traffic(workload: Workload, speculation: Speculation | None) -> Traffic:
     return Traffic(
         input_tokens=workload.input_length.mean_tokens,
         output_tokens=workload.output_length.mean_tokens,
         cached_input_frac=workload.cached_input_frac,
         input_tokens_p95=workload.input_length.quantile(0.95),
         output_cv=workload.output_length.cv,
+        tokens_per_step=1.0 if speculation is None else speculation.tokens_per_step,
     )
 
 

@@ -96,6 +96,11 @@ def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
         raise InvalidInput(f"{ask.replicas} replicas serve nobody. Give 1 or more.")
     w = Working()
     r = resolve(scenario, w)
+    if r.engine.speculation is not None:
+        raise InvalidInput(
+            "A simulation does not draft tokens. Leave out --num-speculative-tokens, "
+            "or ask `dayrate quote`."
+        )
     plan = deploy(_sized_freely(scenario, ask), r, w)
     rng = np.random.default_rng(ask.seed)
     requests, notes = _requests(scenario, r, ask, rng)

@@ -263,9 +263,9 @@ def _core(
             OpKind.ATTENTION_DECODE,
             fmt.kv_cache,
             flop=flop_per_pair_decode
-            * s.decode_sequences
+            * s.decode_tokens
             * _seen(s.decode_context_tokens, window),
-            activation_bytes=in_out * s.decode_sequences,
+            activation_bytes=in_out * s.decode_tokens,
             kv_bytes=per_token
             * s.decode_sequences
             * _seen(s.decode_context_tokens, window),
@@ -317,7 +317,7 @@ def _recurrence(
             "state_decode",
             OpKind.ATTENTION_DECODE,
             fmt.activations,
-            flop=flop_per_token * s.decode_sequences,
+            flop=flop_per_token * s.decode_tokens,
             kv_bytes=2 * state_bytes(mixer) / rank.tensor * s.decode_sequences,
             m_tokens=s.decode_sequences,
         ),

@@ -67,13 +67,16 @@ class StepShape:
         Tokens that such a token attends to, on average: half of a prompt when it is
         computed whole, more when its beginning was cached. [token]
     decode_sequences : Num
-        Sequences that each get one output token. [1]
+        Sequences that each get a token. [1]
     decode_context_tokens : Num
         Their mean context. [token]
     logit_sequences : Num
         Positions for which the next token is sampled. [1]
     prefill_read_tokens : Num
         Cached tokens that prefill reads, summed over its sequences. [token]
+    decode_tokens_each : Num
+        Tokens computed for each decoding sequence: one, and drafted ones that are
+        verified beside it, all of which share one reading of its cache. [token]
     """
 
     prefill_tokens: Num = 0.0
@@ -82,11 +85,17 @@ class StepShape:
     decode_context_tokens: Num = 0.0
     logit_sequences: Num = 0.0
     prefill_read_tokens: Num = 0.0
+    decode_tokens_each: Num = 1.0
+
+    @property
+    def decode_tokens(self) -> Num:
+        """Tokens of the decoding sequences. [token]"""
+        return self.decode_sequences * self.decode_tokens_each
 
     @property
     def tokens(self) -> Num:
         """Tokens that pass the dense layers. [token]"""
-        return self.prefill_tokens + self.decode_sequences
+        return self.prefill_tokens + self.decode_tokens
 
 
 @dataclass(frozen=True, slots=True)

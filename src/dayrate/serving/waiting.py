@@ -110,12 +110,12 @@ def first_token_wait(
     entering = cycle.starts * traffic.uncached_tokens
     load = np.minimum(entering / cycle.room_tokens, 1.0)
     spread = (1.0 + np.asarray(traffic.output_cv) ** 2) / 2.0
-    slots = full.starts * traffic.output_tokens
+    slots = full.starts * traffic.resident_steps
     busy = np.minimum(cycle.requests_per_s / full.requests_per_s, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         behind = np.where(load < 1.0, load / (1.0 - load) * prefill / 2.0, math.inf)
         power = np.sqrt(2.0 * (slots + 1.0)) - 1.0
-        stay = traffic.output_tokens * cycle.mean_s
+        stay = traffic.resident_steps * cycle.mean_s
         full_wait = stay / slots * busy**power / (1.0 - busy) * spread
         for_slot = np.where(busy < 1.0, full_wait, math.inf)
     return Wait(
