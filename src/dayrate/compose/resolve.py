@@ -26,7 +26,14 @@ from dayrate.units import GB, GIB, TERA, DType
 from dayrate.workload.build import DemandInput, build_workload
 from dayrate.workload.demand import Workload
 
-__all__ = ["Resolved", "resolve"]
+__all__ = [
+    "ENGINE",
+    "Resolved",
+    "accelerator_of",
+    "model_of",
+    "precision_of",
+    "resolve",
+]
 
 DEFAULT_ACCELERATOR = "h100-sxm-80gb"
 DEFAULT_PRESET = "chat"
@@ -61,11 +68,12 @@ class Resolved:
 
 def resolve(scenario: Scenario, w: Working) -> Resolved:
     """Look every name up and write down what was found, given or chosen."""
-    model = _model(scenario, w)
-    accelerator = _accelerator(scenario, w)
+    model = model_of(scenario, w)
+    _check_generates(model)
+    accelerator = accelerator_of(scenario, w)
     server = catalog.server_for(accelerator.id)
     workload = _workload(scenario, w)
-    precision = _precision(scenario, model, accelerator, w)
+    precision = precision_of(scenario, model, accelerator, w)
     _check_context(scenario, model, workload)
     slo, slo_given = _targets(scenario)
     setting = setting_for(accelerator, model, precision.weights, ENGINE)
@@ -99,7 +107,8 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
     )
 
 
-def _model(scenario: Scenario, w: Working) -> ModelSpec:
+def model_of(scenario: Scenario, w: Working) -> ModelSpec:
+    """Look the model up, and write down how large it is."""
     name = scenario.model.id
     if name is None:
         raise InvalidInput(
@@ -117,7 +126,8 @@ def _model(scenario: Scenario, w: Working) -> ModelSpec:
     return model
 
 
-def _accelerator(scenario: Scenario, w: Working) -> Accelerator:
+def accelerator_of(scenario: Scenario, w: Working) -> Accelerator:
+    """Look the accelerator up, or take the usual one, and write its figures down."""
     name = scenario.deployment.accelerator
     found = catalog.accelerator(DEFAULT_ACCELERATOR if name is None else name)
     w.choice(
@@ -172,10 +182,12 @@ def _says_lengths(section: WorkloadSection) -> bool:
     return any(x is not None for x in (*lengths, section.output_tokens_per_day))
 
 
-def _precision(
-    scenario: Scenario, model: ModelSpec, accelerator: Accelerator, w: Working
+def precision_of(
+    scenario: Scenario, model: ModelSpec, accelerator: Accelerator | None, w: Working
 ) -> Precision:
-    sixteen = DType.BF16 if DType.BF16 in accelerator.peak_flop_per_s else DType.FP16
+    """Take the formats asked for, else those in which engines serve the checkpoint."""
+    bf16 = accelerator is None or DType.BF16 in accelerator.peak_flop_per_s
+    sixteen = DType.BF16 if bf16 else DType.FP16
     asked = scenario.model.quantization
     # Engines halve a checkpoint of 32 bits: vLLM's --dtype auto.
     plain = model.weights_dtype in {DType.BF16, DType.FP16, DType.FP32}
@@ -204,6 +216,14 @@ def _precision(
         source="from its config: keys and values of all layers",
     )
     return Precision(weights=weights, kv_cache=kv_cache, activations=sixteen)
+
+
+def _check_generates(model: ModelSpec) -> None:
+    if model.is_encoder:
+        raise InvalidInput(
+            f"{model.id} reads text and writes none, so there is no output to price. "
+            f"`dayrate anatomy {model.id}` shows what one pass of it takes."
+        )
 
 
 def _check_context(scenario: Scenario, model: ModelSpec, workload: Workload) -> None:

@@ -163,22 +163,23 @@ def _softmax_core(a: Attention, rank: Rank) -> list[Operator]:
 
 
 def _cross(a: Attention, rank: Rank) -> list[Operator]:
-    """Attend to the encoder's output, whose keys and values are computed once.
-
-    ``decode_context_tokens`` counts input and output; self and cross attention cost
-    the same per attended token, so the cross operator carries both contexts and
-    `blocks` lists no decode attention for the decoder's own tokens.
-    """
+    """Attend to the encoder's output, whose keys and values are computed once."""
     width = a.n_heads / rank.tensor * a.head_dim
     kv_width = 2 * _kv_heads(a, rank.tensor) * a.head_dim
     shape = rank.shape
     decoding = dataclasses.replace(
-        rank, shape=dataclasses.replace(shape, prefill_tokens=0.0)
+        rank,
+        shape=dataclasses.replace(
+            shape,
+            prefill_tokens=0.0 * shape.prefill_tokens,
+            decode_context_tokens=shape.decode_cross_tokens,
+        ),
     )
+    _prompt, attended = _softmax_core(a, decoding)
     return [
         decoding.gemm("cross_q", rank.hidden, width),
         rank.gemm("cross_kv", rank.hidden, kv_width, tokens=shape.prefill_tokens),
-        *_softmax_core(a, decoding),
+        dataclasses.replace(attended, name="cross_attention"),
         decoding.gemm("cross_out", width, rank.hidden),
     ]
 

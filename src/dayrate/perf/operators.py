@@ -37,6 +37,9 @@ class Operator:
         Rows of the product: tokens that share one read of the weights. [token]
     count : Num
         Calls per step. [1]
+    sides : tuple of Num
+        Rows and columns of the matrix on this accelerator; none where the operator
+        is no product with one. [1]
     """
 
     name: str
@@ -48,6 +51,7 @@ class Operator:
     kv_bytes: Num = 0.0
     m_tokens: Num = 0.0
     count: Num = 1
+    sides: tuple[Num, Num] | None = None
 
     @property
     def bytes(self) -> Num:
@@ -77,6 +81,9 @@ class StepShape:
     decode_tokens_each : Num
         Tokens computed for each decoding sequence: one, and drafted ones that are
         verified beside it, all of which share one reading of its cache. [token]
+    decode_cross_tokens : Num
+        Of the context of decoding sequences, what cross attention sees: the tokens
+        of the encoder. [token]
     """
 
     prefill_tokens: Num = 0.0
@@ -86,6 +93,7 @@ class StepShape:
     logit_sequences: Num = 0.0
     prefill_read_tokens: Num = 0.0
     decode_tokens_each: Num = 1.0
+    decode_cross_tokens: Num = 0.0
 
     @property
     def decode_tokens(self) -> Num:
@@ -174,16 +182,20 @@ class Rank:
             weight_bytes=k * n * fmt.bytes * np.minimum(m, 1.0),  # unused: unread
             activation_bytes=m * (k + n) * self.formats.activations.bytes,
             m_tokens=m,
+            sides=(k, n),
         )
 
-    def elementwise(self, name: str, values_per_token: Num) -> Operator:
+    def elementwise(
+        self, name: str, values_per_token: Num, *, tokens: Num | None = None
+    ) -> Operator:
         """Read or write ``values_per_token`` activations for each token."""
-        moved = self.shape.tokens * values_per_token
+        m = self.shape.tokens if tokens is None else tokens
+        moved = m * values_per_token
         return Operator(
             name=name,
             kind=OpKind.ELEMENTWISE,
             dtype=self.formats.activations,
             flop=moved,
             activation_bytes=moved * self.formats.activations.bytes,
-            m_tokens=self.shape.tokens,
+            m_tokens=m,
         )
