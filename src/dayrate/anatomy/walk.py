@@ -21,6 +21,7 @@ from dayrate.catalog.model import ModelSpec
 from dayrate.compose.money import exchange
 from dayrate.compose.resolve import accelerator_of, model_of, precision_of
 from dayrate.compose.splits import check_split
+from dayrate.errors import InvalidInput
 from dayrate.evidence import Ledger
 from dayrate.perf.deployment import Parallelism, Precision
 from dayrate.perf.memory import kv_bytes_per_sequence
@@ -105,6 +106,8 @@ def anatomy_of(scenario: Scenario, batch: int = 1) -> Anatomy:
     lengths = lengths_of(scenario, model, batch, w)
     money = exchange(scenario.economics, w)
     named = scenario.deployment.accelerator is not None
+    if not named:
+        _check_unpriced(scenario)
     device = accelerator_of(scenario, w) if named else None
     precision = precision_of(scenario, model, device, w)
     check_split(scenario.deployment, model)
@@ -132,6 +135,17 @@ def anatomy_of(scenario: Scenario, batch: int = 1) -> Anatomy:
         notes=(*model.notes, *_notes(model, lengths)),
         ledger=w.ledger,
     )
+
+
+def _check_unpriced(scenario: Scenario) -> None:
+    priced = {"pricing", "offer", "gpu_hour_price"} & {
+        *scenario.given.get("economics", ())
+    }
+    if priced:
+        raise InvalidInput(
+            f"--{min(priced).replace('_', '-')} is given and no accelerator, so there "
+            "are no hours to pay. Add --accelerator."
+        )
 
 
 def _notes(model: ModelSpec, lengths: Lengths) -> tuple[str, ...]:

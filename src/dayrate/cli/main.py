@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from dayrate import __version__
+from dayrate.cli.anatomy import EPILOG as ANATOMY_EPILOG
+from dayrate.cli.anatomy import AnatomyCommand, anatomy_command
 from dayrate.cli.backtest import EPILOG as BACKTEST_EPILOG
 from dayrate.cli.backtest import backtest_command
 from dayrate.cli.catalog import EPILOG as CATALOG_EPILOG
@@ -39,6 +41,7 @@ app = typer.Typer(
 )
 app.command("quote", cls=QuoteCommand, epilog=QUOTE_EPILOG)(quote_command)
 app.command("simulate", cls=QuoteCommand, epilog=SIMULATE_EPILOG)(simulate_command)
+app.command("anatomy", cls=AnatomyCommand, epilog=ANATOMY_EPILOG)(anatomy_command)
 app.command("catalog", epilog=CATALOG_EPILOG)(catalog_command)
 app.command("backtest", epilog=BACKTEST_EPILOG)(backtest_command)
 app.add_typer(measure_app, name="measure")

@@ -40,7 +40,11 @@ def write_file(path: str, text: str) -> None:
     target = Path(path)
     try:
         with tempfile.NamedTemporaryFile(
-            "w", dir=target.parent, prefix=f".{target.name}.", delete=False
+            "w",
+            dir=target.parent,
+            prefix=f".{target.name}.",
+            delete=False,
+            encoding="utf-8",
         ) as file:
             part = Path(file.name)
             try:
