@@ -69,6 +69,15 @@ TINY: dict[str, dict[str, Any]] = {
         "vocab_size": 101,
     },
     "bloom": {"hidden_size": 48, "n_layer": 3, "n_head": 4, "vocab_size": 101},
+    "mistral": {
+        "hidden_size": 48,
+        "intermediate_size": 80,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 6,
+        "num_key_value_heads": 2,
+        "sliding_window": 8,
+        "vocab_size": 101,
+    },
     "qwen2": {
         "hidden_size": 48,
         "intermediate_size": 80,

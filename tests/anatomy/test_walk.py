@@ -165,6 +165,22 @@ def test_attention_counts_the_pairs_that_the_mask_allows() -> None:
     assert written.matmul_flop == 12 * 4 * 768 * 11
 
 
+@pytest.mark.parametrize("isl", [100, 1024, 1025, 3000])
+def test_a_window_caps_what_each_token_sees(isl: int) -> None:
+    """Gemma 3 27B: 52 of 62 layers see 1,024 tokens, with heads 4,096 wide."""
+    found = walked("google/gemma-3-27b-it", isl=isl, osl=1)
+    flops = [
+        work.matmul_flop
+        for key, work in found.phases[0].by_part.items()
+        if key.name == "attention"
+    ]
+    pairs = {
+        52: sum(min(i, 1024) for i in range(1, isl + 1)),
+        10: isl * (isl + 1) / 2,
+    }
+    assert sorted(flops) == sorted(n * 4 * 4096 * p for n, p in pairs.items())
+
+
 def test_an_encoder_sees_all_and_its_decoder_too() -> None:
     """T5-small: 6 + 6 layers, heads of 512 values together."""
     found = walked("google-t5/t5-small", isl=10, osl=4)

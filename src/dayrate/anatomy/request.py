@@ -82,6 +82,7 @@ def prefill_shape(model: ModelSpec, lengths: Lengths) -> StepShape:
     return StepShape(
         prefill_tokens=batch * isl,
         prefill_context_tokens=isl / 2.0 if both_ways else (isl + 1.0) / 2.0,
+        prefill_prompt_tokens=isl,
         decode_sequences=starts,
         decode_context_tokens=isl + 1.0 if starts else 0.0,
         decode_cross_tokens=isl if starts else 0.0,

@@ -132,7 +132,7 @@ def anatomy_of(scenario: Scenario, batch: int = 1) -> Anatomy:
         cache_bytes=float(cache) * float(split.accelerators),
         parts=model_parts(model),
         phases=_phases(model, lengths, split, precision, hardware),
-        notes=(*model.notes, *_notes(model, lengths)),
+        notes=model.notes,
         ledger=w.ledger,
     )
 
@@ -146,17 +146,6 @@ def _check_unpriced(scenario: Scenario) -> None:
             f"--{min(priced).replace('_', '-')} is given and no accelerator, so there "
             "are no hours to pay. Add --accelerator."
         )
-
-
-def _notes(model: ModelSpec, lengths: Lengths) -> tuple[str, ...]:
-    windows = [getattr(b.mixer, "window_tokens", None) for b in model.blocks]
-    capped = [n for n in windows if n and n < lengths.isl]
-    if not capped:
-        return ()
-    return (
-        f"Windows of {min(capped)} tokens cap the mean context of a prompt, which "
-        "counts its first tokens a little too high.",
-    )
 
 
 def _phases(

@@ -95,7 +95,7 @@ def anatomy_command(
     energy and cost of each part. Lengths that are not given are 512 tokens in and 128
     out.
     """
-    words = asked_words(lang)
+    _ = words = asked_words(lang)
     if figure is not None and Path(figure).suffix.lower() not in {".html", ".htm"}:
         raise InvalidInput(
             f"--figure is {figure!r}; give a name that ends in .html. The page has a "
@@ -104,7 +104,7 @@ def anatomy_command(
     found = _walked(model, ctx.obj, batch)
     if figure is not None:
         write_file(figure, _page(found, words))
-        say(words("The figure is in {file}.").format(file=figure))
+        say(_("The figure is in {file}.").format(file=figure))
     if as_json:
         from dayrate.report.anatomy.document import to_document  # noqa: PLC0415
         from dayrate.report.json_ import to_json  # noqa: PLC0415

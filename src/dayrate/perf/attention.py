@@ -247,7 +247,7 @@ def _core(
     in_out = 2 * width * fmt.activations.bytes
     # a window also shortens what a chunk reads back, in the same proportion
     context = np.maximum(s.prefill_context_tokens, 1.0)
-    seen = _seen(context, window)
+    seen = _seen_of_prompt(context, s.prefill_prompt_tokens, window)
     read_back = s.prefill_read_tokens * seen / context
     return [
         Operator(
@@ -323,6 +323,20 @@ def _recurrence(
             m_tokens=s.decode_sequences,
         ),
     ]
+
+
+def _seen_of_prompt(context: Num, prompt: Num, window: int | None) -> Num:
+    """Mean context of a prompt's tokens under a window.
+
+    Of a whole prompt, the first ``window`` tokens see 1, 2, ... and the others all of
+    it; of a chunk only the mean is known.
+    """
+    if window is None:
+        return context
+    length = np.maximum(prompt, window)
+    whole = window - window * (window - 1.0) / (2.0 * length)
+    exact = np.where(prompt > window, whole, context)
+    return np.where(np.asarray(prompt) > 0, exact, np.minimum(context, window))
 
 
 def _kv_heads(a: Attention, tensor: Num) -> Num:

@@ -81,6 +81,9 @@ class StepShape:
     decode_tokens_each : Num
         Tokens computed for each decoding sequence: one, and drafted ones that are
         verified beside it, all of which share one reading of its cache. [token]
+    prefill_prompt_tokens : Num
+        Length of prompts that are computed whole, where known: windows then cap the
+        context of each of their tokens and not only the mean. [token]
     decode_cross_tokens : Num
         Of the context of decoding sequences, what cross attention sees: the tokens
         of the encoder. [token]
@@ -93,6 +96,7 @@ class StepShape:
     logit_sequences: Num = 0.0
     prefill_read_tokens: Num = 0.0
     decode_tokens_each: Num = 1.0
+    prefill_prompt_tokens: Num = 0.0
     decode_cross_tokens: Num = 0.0
 
     @property

@@ -85,6 +85,7 @@ def accelerator_rank(
         logit_sequences=_share(shape.logit_sequences, ranks),
         prefill_read_tokens=shape.prefill_read_tokens / ranks,
         decode_tokens_each=shape.decode_tokens_each,
+        prefill_prompt_tokens=shape.prefill_prompt_tokens,
         decode_cross_tokens=shape.decode_cross_tokens,
     )
     return Rank(

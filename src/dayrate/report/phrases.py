@@ -20,6 +20,10 @@ PHRASES = (
     mark("{n} of {rows} rows dropped: {why}"),
     mark("Multi-token prediction layers are left out."),
     mark("The config names no number format: BF16 is assumed."),
+    mark(
+        "Read with the head that fills in masked words; the embedding of segments "
+        "belongs to that of tokens."
+    ),
     mark("replicas of each hour, times the accelerators of one"),
     mark("a widely rented accelerator"),
     mark("no lengths were given"),

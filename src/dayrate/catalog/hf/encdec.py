@@ -104,7 +104,7 @@ def _bert(f: Fields, segments: int) -> Layout:
         extra_params=f.size("type_vocab_size", segments) * hidden,
         notes=(
             "Read with the head that fills in masked words; the embedding of "
-            "segments counts as another part.",
+            "segments belongs to that of tokens.",
         ),
     )
 

@@ -31,14 +31,20 @@ def explanation(parts: Sequence[Part], anatomy: Anatomy, words: Words) -> str:
     return _OUTSIDE[name](anatomy, words)
 
 
+def _join(_: Words, *told: str) -> str:
+    """Put sentences one after another; Chinese has no blank between them."""
+    return ("" if _.language == "zh" else " ").join(filter(None, told))
+
+
 def _tokens(a: Anatomy, _: Words) -> str:
     text = _(
         "The tokenizer cuts text into pieces and gives each its number; {isl} of them "
         "are the prompt."
     ).format(isl=figure(a.lengths.isl))
-    if a.lengths.osl > 1:
-        text += " " + _("T is all of them at prefill and one in a decode step.")
-    return text
+    if a.lengths.osl <= 1:
+        return text
+    steps = _("T is all of them at prefill and one in a decode step.")
+    return _join(_, text, steps)
 
 
 def _embedding(a: Anatomy, _: Words) -> str:
@@ -95,11 +101,11 @@ def _qkv(blocks: Sequence[Block], a: Anatomy, _: Words) -> str:
         "values (what it offers), {dim} numbers each."
     ).format(heads=mixer.n_heads, kv=mixer.n_kv_heads, dim=mixer.head_dim)
     group = mixer.n_heads // mixer.n_kv_heads
-    if group > 1:
-        text += " " + _("{n} queries share a key and a value.").format(n=group)
-    if not blocks[0].encoder:
-        text += " " + _("Keys and values stay in the cache.")
-    return text
+    shared = _("{n} queries share a key and a value.").format(n=group)
+    kept = _("Keys and values stay in the cache.")
+    return _join(
+        _, text, shared if group > 1 else "", "" if blocks[0].encoder else kept
+    )
 
 
 def _indexer(blocks: Sequence[Block], a: Anatomy, _: Words) -> str:
@@ -114,7 +120,7 @@ def _attention(blocks: Sequence[Block], a: Anatomy, _: Words) -> str:
         "Queries meet keys, softmax turns the scores into shares, and values are mixed "
         "by them."
     )
-    return f"{text} {_mask(blocks, _)}"
+    return _join(_, text, _mask(blocks, _))
 
 
 def _mask(blocks: Sequence[Block], _: Words) -> str:
@@ -131,7 +137,7 @@ def _mask(blocks: Sequence[Block], _: Words) -> str:
         if isinstance(b.mixer, Attention) and b.mixer.window_tokens
     )
     sliding = _("{n} layers see only the last {window} (sliding window).")
-    return f"{causal} {sliding.format(n=layers, window=figure(capped[-1]))}"
+    return _join(_, causal, sliding.format(n=layers, window=figure(capped[-1])))
 
 
 def _attention_out(blocks: Sequence[Block], a: Anatomy, _: Words) -> str:
@@ -170,9 +176,7 @@ def _mlp(blocks: Sequence[Block], a: Anatomy, _: Words) -> str:
         "Each token by itself: widened to {width} values, through a nonlinear "
         "function, and back."
     ).format(width=figure(mlp.intermediate_size))
-    if mlp.gated:
-        text += " " + _("A third matrix gates them.")
-    return text
+    return _join(_, text, _("A third matrix gates them.") if mlp.gated else "")
 
 
 def _router(blocks: Sequence[Block], a: Anatomy, _: Words) -> str:
@@ -226,10 +230,9 @@ def _lm_head(a: Anatomy, _: Words) -> str:
             "Each of the {n} tokens of the vocabulary is scored as the next one, for "
             "the newest token only."
         )
+    tied = _("The matrix is that of the embedding (tied).")
     text = text.format(n=figure(model.vocab_size))
-    if model.tied_embeddings:
-        text += " " + _("The matrix is that of the embedding (tied).")
-    return text
+    return _join(_, text, tied if model.tied_embeddings else "")
 
 
 def _sampling(a: Anatomy, _: Words) -> str:
