@@ -264,7 +264,7 @@ def _table(phase: Phase, rows: Sequence[Row], a: Anatomy, page: Page) -> Table:
                 table.add_row(where, *[""] * len(columns))
         name = f"{' ' if row.heading[1] else ''}{_(PARTS[row.name])}"
         table.add_row(name, *(_cell(c, work) for c in columns))
-    table.add_row(*[Text("─" * 6, style="dim")] * (len(columns) + 1))
+    table.add_row(*[Text("╌" * 6, style="dim")] * (len(columns) + 1))
     bold = [Text(_cell(c, phase.total), style="bold") for c in columns]
     table.add_row(Text(_("all"), style="bold"), *bold)
     return table
