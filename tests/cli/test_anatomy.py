@@ -29,6 +29,12 @@ def test_json_and_a_figure(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert "Plotly.newPlot" in file.read_text(encoding="utf-8")
 
 
+def test_a_picture_needs_no_browser(tmp_path: Path) -> None:
+    file = tmp_path / "gpt2.svg"
+    assert main(["anatomy", "gpt2", "--figure", str(file)]) == 0
+    assert file.read_text(encoding="utf-8").startswith("<svg")
+
+
 def test_a_config_of_ones_own(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -51,7 +57,7 @@ def test_it_speaks_chinese(capsys: pytest.CaptureFixture[str]) -> None:
         (["gpt2", "--isl", "0"], INPUT, "greater than or equal to 1"),
         (["gpt2", "--batch", "0"], INPUT, "--batch is 0"),
         (["gpt2", "--isl", "1000", "--osl", "100"], INPUT, "holds 1024"),
-        (["gpt2", "--figure", "x.png"], INPUT, "ends in .html"),
+        (["gpt2", "--figure", "x.png"], INPUT, "ends in .html or .svg"),
         (["gpt2", "--users", "3"], INPUT, "no option --users"),
         (["bert-base", "--osl", "3"], INPUT, "writes none"),
         (["llama-3.1-70b", "--accelerator", "l4"], NO_PLAN, "the deployment has"),

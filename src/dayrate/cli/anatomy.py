@@ -19,6 +19,7 @@ EPILOG = (
     "Example: dayrate anatomy meta-llama/Llama-3.1-8B --accelerator h100-sxm-80gb "
     "--isl 1000 --osl 200"
 )
+_PICTURES = frozenset({".html", ".htm", ".svg"})
 #: Keys of a scenario that a single request has.
 _FLAGS = frozenset(
     {
@@ -74,8 +75,8 @@ def anatomy_command(
         str | None,
         typer.Option(
             "--figure",
-            metavar="FILE.html",
-            help="Write a figure of the shares, as a page of its own.",
+            metavar="FILE.html|FILE.svg",
+            help="Write a figure of the shares: a page of its own, or a picture.",
             show_default=False,
         ),
     ] = None,
@@ -96,14 +97,14 @@ def anatomy_command(
     out.
     """
     _ = words = asked_words(lang)
-    if figure is not None and Path(figure).suffix.lower() not in {".html", ".htm"}:
+    if figure is not None and Path(figure).suffix.lower() not in _PICTURES:
         raise InvalidInput(
-            f"--figure is {figure!r}; give a name that ends in .html. The page has a "
-            "button that saves it as PNG."
+            f"--figure is {figure!r}; give a name that ends in .html or .svg. The page "
+            "of .html has a button that saves a PNG."
         )
     found = _walked(model, ctx.obj, batch)
     if figure is not None:
-        write_file(figure, _page(found, words))
+        write_file(figure, _drawn(found, figure, words))
         say(_("The figure is in {file}.").format(file=figure))
     if as_json:
         from dayrate.report.anatomy.document import to_document  # noqa: PLC0415
@@ -128,10 +129,13 @@ def _walked(model: str, values: dict[str, Any], batch: int) -> "Anatomy":
     return anatomy_of(scenario_from(nested(flags)), batch)
 
 
-def _page(found: "Anatomy", words: "Words") -> str:
+def _drawn(found: "Anatomy", file: str, words: "Words") -> str:
     from dayrate.report.anatomy.figure import anatomy_figure  # noqa: PLC0415 - slow
     from dayrate.report.figures import figure_page  # noqa: PLC0415
+    from dayrate.report.svg import figure_svg  # noqa: PLC0415
 
-    title = f"dayrate anatomy {found.model.id}"
     drawn = anatomy_figure(found, words)
+    if Path(file).suffix.lower() == ".svg":
+        return figure_svg(drawn)
+    title = f"dayrate anatomy {found.model.id}"
     return figure_page(drawn, title=title, lang=words.language)

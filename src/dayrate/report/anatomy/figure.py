@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dayrate.anatomy.walk import Anatomy, Phase
 from dayrate.anatomy.work import Work
 from dayrate.report.anatomy.names import PARTS, PHASES
+from dayrate.report.anatomy.text import asked_for
 from dayrate.report.figures import Figure, share_figure
 from dayrate.report.i18n import Words
 from dayrate.report.numbers import figure
@@ -15,15 +16,12 @@ __all__ = ["anatomy_figure"]
 def anatomy_figure(anatomy: Anatomy, words: Words) -> Figure:
     """Draw prefill beside one decode step; parts of both stacks together."""
     _ = words
-    lengths = anatomy.lengths
     bars = {
         f"{_(PHASES[phase.name])}: {_tokens(phase, _)}": dict(_bars(phase, anatomy, _))
         for phase in anatomy.phases
         if phase.name != "request"
     }
-    title = f"{anatomy.model.id}: " + _("{isl} tokens in, {osl} out").format(
-        isl=figure(lengths.isl), osl=figure(lengths.osl)
-    )
+    title = f"{anatomy.model.id}: {asked_for(anatomy, _)}"
     if anatomy.accelerator:
         title += f", {anatomy.accelerators} x {anatomy.accelerator}"
     return share_figure(bars, title=title)

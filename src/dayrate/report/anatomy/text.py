@@ -19,7 +19,7 @@ from dayrate.report.i18n import Words
 from dayrate.report.numbers import Coin, figure, percent, significant
 from dayrate.report.phrases import phrase
 
-__all__ = ["render_anatomy"]
+__all__ = ["asked_for", "render_anatomy"]
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
@@ -69,14 +69,20 @@ def _about(a: Anatomy, _: Words) -> Iterator[tuple[str, ...]]:
         f"{formats.weights.value}, {formats.kv_cache.value}, "
         f"{formats.activations.value}",
     )
-    asked = _("{isl} tokens in, {osl} out").format(
-        isl=figure(lengths.isl), osl=figure(lengths.osl)
-    )
-    yield _("request"), asked, _("{n} side by side").format(n=lengths.batch)
+    side = _("{n} side by side").format(n=figure(lengths.batch))
+    yield _("request"), asked_for(a, _), side
     if not model.is_encoder:
         size, unit = _scaled(a.cache_bytes, "B")
         yield _("cache at the end"), f"{significant(size)} {unit}"
     yield from _machine(a, _)
+
+
+def asked_for(a: Anatomy, _: Words) -> str:
+    """Write the lengths of the request."""
+    isl, osl = figure(a.lengths.isl), figure(a.lengths.osl)
+    if a.model.is_encoder:
+        return _("{isl} tokens in").format(isl=isl)
+    return _("{isl} tokens in, {osl} out").format(isl=isl, osl=osl)
 
 
 def _machine(a: Anatomy, _: Words) -> Iterator[tuple[str, ...]]:
@@ -187,11 +193,16 @@ def _per_token(a: Anatomy, _: Words) -> str:
     first, last = a.phases[0].total, a.phases[-1].total
     if first.seconds is None or last.seconds is None:
         return ""
-    text = _("First token after {ttft} ms").format(ttft=figure(first.seconds * 1e3))
+    ttft = figure(first.seconds * 1e3)
+    if a.model.is_encoder:
+        return _("One pass takes {ttft} ms, with nothing else on the machine.").format(
+            ttft=ttft
+        )
+    text = _("First token after {ttft} ms").format(ttft=ttft)
     if len(a.phases) > 1:
         steps = (last.seconds - first.seconds) / (a.lengths.osl - 1)
         text += _(", then one every {tpot} ms").format(tpot=figure(steps * 1e3))
-    if last.usd is not None and a.lengths.osl:
+    if last.usd is not None:
         coin = Coin(a.currency, a.currency_per_usd)
         tokens = a.lengths.osl * a.lengths.batch
         usd = coin.text(last.usd / tokens * 1e3)
