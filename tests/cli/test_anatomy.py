@@ -59,6 +59,7 @@ def test_it_speaks_chinese(capsys: pytest.CaptureFixture[str]) -> None:
         (["gpt2", "--isl", "1000", "--osl", "100"], INPUT, "holds 1024"),
         (["gpt2", "--figure", "x.png"], INPUT, "ends in .html or .svg"),
         (["gpt2", "--users", "3"], INPUT, "no option --users"),
+        (["gpt2", "--model", "gpt2"], INPUT, "no option --model"),
         (["bert-base", "--osl", "3"], INPUT, "writes none"),
         (["llama-3.1-70b", "--accelerator", "l4"], NO_PLAN, "the deployment has"),
         ([], INPUT, "`dayrate anatomy --help`"),

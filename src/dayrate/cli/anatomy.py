@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from dayrate.cli.output import asked_words, colour, page_width, say, write, write_file
 from dayrate.cli.quote import QuoteCommand
@@ -44,9 +45,10 @@ class AnatomyCommand(QuoteCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the command's own options, then those of the scenario."""
-        own = {p.name for p in self.params}
-        listed = super().get_params(ctx)
-        return [p for p in listed if p.name in own | _FLAGS | {"help"}]
+        from dayrate.cli.options import scenario_options  # noqa: PLC0415 - slow
+
+        asked = [p for p in scenario_options() if p.name in _FLAGS]
+        return [*TyperCommand.get_params(self, ctx), *asked]
 
 
 def anatomy_command(
