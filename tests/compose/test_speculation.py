@@ -81,9 +81,7 @@ def test_a_vllm_line_says_what_drafts(config: str, read: str) -> None:
     assert isinstance(file, ScenarioFile)
     assert file.sections["deployment"]["speculative_method"] == read
     assert file.sections["deployment"]["num_speculative_tokens"] == "3"
-    assert ("speculative_model" in file.sections["deployment"]) == (
-        read == "draft"
-    )
+    assert ("speculative_model" in file.sections["deployment"]) == (read == "draft")
     assert not ignored
 
 
