@@ -175,5 +175,6 @@ def test_the_engine_that_is_missing_is_named(
 
 @pytest.mark.parametrize("field", ["slots", "context_tokens", "threads"])
 def test_nothing_is_no_limit(field: str) -> None:
+    limits: dict[str, Any] = {field: 0}
     with pytest.raises(InvalidInput, match="give 1 or more"):
-        ServerSettings(Path("a.gguf"), **{field: 0})
+        ServerSettings(Path("a.gguf"), **limits)
