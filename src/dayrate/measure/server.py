@@ -46,7 +46,7 @@ class ServerSettings:
     batch_tokens, micro_batch_tokens : int
         Most tokens of a step, and of one pass through the model. [token]
     threads : int or None
-        None: as many as there are cores to run on. [1]
+        None: as many as cores are idle. [1]
     prompt_cache : bool
         Whether a slot keeps the cache of its last prompt.
     """
@@ -169,7 +169,7 @@ class EmbeddedServer:
 
     def _spawned(self) -> subprocess.Popen[str]:
         self._log = self._given_log or _temporary_log()
-        threads = self.settings.threads or _cores()
+        threads = self.settings.threads or _idle_cores()
         asked = {"parent": os.getpid(), "threads": threads}
         with self._log.open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
@@ -231,10 +231,14 @@ class EmbeddedServer:
                     pipe.close()
 
 
-def _cores() -> int:
+def _idle_cores() -> int:
+    """Cores that nothing else uses, one at least: threads wait for the slowest."""
     if hasattr(os, "sched_getaffinity"):  # fewer than there are, in a container
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return max(cores - round(busy), 1)
 
 
 def _temporary_log() -> Path:

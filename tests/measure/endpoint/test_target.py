@@ -17,7 +17,7 @@ def port() -> Iterator[int]:
 
 
 def resolving_to(*addresses: str) -> Any:
-    return lambda host, port, **_: [
+    return lambda host, port, *_, **__: [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port)) for a in addresses
     ]
 
@@ -86,7 +86,7 @@ def test_every_loopback_address_counts(
     monkeypatch.setattr(
         socket, "create_connection", lambda address, timeout: socket.socket()
     )
-    assert target_of("http://here.test:8000").host == "here.test:8000"
+    assert target_of("http://here.test:8000").host == "here.test"
 
 
 def test_nobody_there_says_how_to_start(port: int) -> None:
@@ -112,9 +112,10 @@ def test_what_is_no_url(url: str, says: str) -> None:
         target_of(url)
 
 
-def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "127.0.0.1:99999"])
+def test_a_password_in_the_url_is_refused_and_not_repeated(host: str) -> None:
     with pytest.raises(InvalidInput, match="--api-key-env") as error:
-        target_of("http://me:secret@127.0.0.1:8000")
+        target_of(f"http://me:secret@{host}")
     assert "secret" not in str(error.value)
 
 

@@ -31,7 +31,9 @@ class Target:
     root : str
         The address that requests go to.
     host : str
-        The name, for the ``Host`` header and for TLS.
+        The name as given, which a certificate is checked against.
+    authority : str
+        The name with its port, for the ``Host`` header.
     key : str
         Of the API; empty without one. Not part of the text form.
     """
@@ -39,12 +41,13 @@ class Target:
     url: str
     root: str
     host: str
+    authority: str
     key: str = field(default="", repr=False)
 
     @property
     def headers(self) -> Mapping[str, str]:
         """Of every request."""
-        headers = {"Host": self.host, "Accept-Encoding": "identity"}
+        headers = {"Host": self.authority, "Accept-Encoding": "identity"}
         return headers | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
 
     def without_key(self, text: str) -> str:
@@ -80,12 +83,18 @@ def target_of(
     return Target(
         url=url.rstrip("/").removesuffix("/v1"),
         root=f"{scheme}://{literal}:{port}{path}",
-        host=_host_header(scheme, host, port),
+        host=host,
+        authority=_authority(scheme, host, port),
         key=_key(api_key_env),
     )
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:
+    if "@" in url:
+        raise InvalidInput(
+            "The URL holds a user or a password, which would end up in results. Put "
+            "the key into an environment variable and name that with --api-key-env."
+        )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -93,11 +102,6 @@ def _parts(url: str) -> tuple[str, str, int, str]:
         raise InvalidInput(f"{url!r} is no URL ({e}). {_EXAMPLE}") from None
     if parts.scheme not in _PORTS or not host:
         raise InvalidInput(f"{url!r} is no http or https URL. {_EXAMPLE}")
-    if parts.username is not None or parts.password is not None:
-        raise InvalidInput(
-            "The URL holds a user or a password, which would end up in results. Put "
-            "the key into an environment variable and name that with --api-key-env."
-        )
     if parts.query or parts.fragment:
         raise InvalidInput(f"{url!r} has more than a path. {_EXAMPLE}")
     path = parts.path.rstrip("/").removesuffix("/v1")
@@ -147,7 +151,7 @@ def _listening(url: str, addresses: list[Address], port: int) -> Address:
     )
 
 
-def _host_header(scheme: str, host: str, port: int) -> str:
+def _authority(scheme: str, host: str, port: int) -> str:
     name = f"[{host}]" if ":" in host else host
     return name if port == _PORTS[scheme] else f"{name}:{port}"
 
