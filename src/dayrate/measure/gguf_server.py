@@ -44,7 +44,7 @@ def _own_stdout() -> TextIO:
 
 
 def _served(settings: dict[str, Any]) -> Any:
-    import xllamacpp  # noqa: PLC0415 - half a second, and not at all when imported
+    import xllamacpp
 
     p = xllamacpp.CommonParams()
     p.model.path = settings["model"]

@@ -28,6 +28,7 @@ def test_a_server_here(port: int, path: str) -> None:
     assert target.root == target.url == f"http://127.0.0.1:{port}"
     assert target.headers["Host"] == f"127.0.0.1:{port}"
     assert "Authorization" not in target.headers
+    assert target.headers["Connection"] == "close"
 
 
 def test_a_path_before_v1_is_kept(port: int) -> None:
@@ -76,6 +77,7 @@ def test_other_machines_are_connected_to_when_allowed(
     target = target_of("https://api.test/v1", allow_remote=True)
     assert opened == [("192.0.2.1", 443)]
     assert (target.root, target.host) == ("https://192.0.2.1:443", "api.test")
+    assert "Connection" not in target.headers  # kept: a handshake takes long
 
 
 @pytest.mark.parametrize("mapped", ["::ffff:127.0.0.1", "127.5.5.5", "::1"])

@@ -214,7 +214,8 @@ def _pace(given: dict[str, Any]) -> "Pace":
         return TraceTimes(given["speedup"])
     if given["concurrency"] is None and given["trace"] and _has_times(given):
         return TraceTimes()
-    return ClosedLoop(given["concurrency"] or _CONCURRENCY)
+    many = given["concurrency"]
+    return ClosedLoop(_CONCURRENCY if many is None else many)
 
 
 def _has_times(given: dict[str, Any]) -> bool:

@@ -167,8 +167,10 @@ class Client:
                 record.fail(refused.fault, self.target.without_key(str(refused)))
                 if refused.wait_s is None or attempt == self._patience.retries:
                     return
+                # a server may close a kept connection just when it is used again
+                stale = attempt == 0 and refused.fault is Fault.CLOSED
                 backoff_s = self._patience.delay_s(attempt, self._rng)
-                wait_s = max(refused.wait_s, backoff_s)
+                wait_s = 0.0 if stale else max(refused.wait_s, backoff_s)
                 if wait_s >= self.budget.left_s:
                     return
                 await asyncio.sleep(wait_s)
@@ -178,7 +180,7 @@ class Client:
             record.state = State.CANCELLED  # the budget was gone before it began
 
     async def _attempt(self, record: Record, dialect: Dialect) -> None:
-        import httpx  # noqa: PLC0415 - slow
+        import httpx
 
         body = dialect.body(record.job.prompt, record.job.output_tokens)
         record.state = State.WAITING
@@ -238,7 +240,7 @@ async def opened(target: Target, budget: Budget, patience: Patience) -> Any:
         httpx is not installed.
     """
     try:
-        import httpx  # noqa: PLC0415 - slow
+        import httpx
     except ImportError:
         raise MissingExtra(what="A load test", extra="measure") from None
     encrypted = target.root.startswith("https:")
@@ -300,7 +302,7 @@ def _finish(record: Record) -> None:
 
 async def _drained(pieces: Any) -> None:
     """Read what follows the end, so that the connection can be used again."""
-    import httpx  # noqa: PLC0415 - slow
+    import httpx
 
     with contextlib.suppress(TimeoutError, httpx.TransportError):
         async with asyncio.timeout(_DRAIN_S):

@@ -121,7 +121,7 @@ async def _models(client: Client) -> list[dict[str, Any]]:
 async def _called(
     client: Client, method: str, path: str, body: Any = None
 ) -> tuple[int, Any, str]:
-    import httpx  # noqa: PLC0415 - slow
+    import httpx
 
     try:
         return await client.fetch(method, path, body)

@@ -36,6 +36,8 @@ class Target:
         The name with its port, for the ``Host`` header.
     key : str
         Of the API; empty without one. Not part of the text form.
+    here : bool
+        Whether it is this machine, asked without TLS.
     """
 
     url: str
@@ -43,11 +45,16 @@ class Target:
     host: str
     authority: str
     key: str = field(default="", repr=False)
+    here: bool = True
 
     @property
     def headers(self) -> Mapping[str, str]:
         """Of every request."""
         headers = {"Host": self.authority, "Accept-Encoding": "identity"}
+        if self.here:
+            # connecting takes no time here, and llama.cpp's server closes after a
+            # stream whatever it announces: the next request would find it closed
+            headers["Connection"] = "close"
         return headers | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
 
     def without_key(self, text: str) -> str:
@@ -86,6 +93,7 @@ def target_of(
         host=host,
         authority=_authority(scheme, host, port),
         key=_key(api_key_env),
+        here=scheme == "http" and _is_loopback(address),
     )
 
 
