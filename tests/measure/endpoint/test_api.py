@@ -61,10 +61,10 @@ def test_what_counts_as_a_token(choice: dict[str, Any], has_token: bool) -> None
     assert chunk(**choice).has_token is has_token
 
 
-def test_the_text_and_the_end() -> None:
-    assert chunk(text=" a", finish_reason="stop").text == " a"
+def test_the_end() -> None:
     assert chunk(text=" a", finish_reason="stop").finish_reason == "stop"
-    assert chunk(delta={"content": "b"}).text == "b"
+    assert chunk(text=" a", finish_reason=None).finish_reason == ""
+    assert chunk(text=" a", finish_reason=3).finish_reason == ""
 
 
 def test_usage_with_and_without_choices() -> None:

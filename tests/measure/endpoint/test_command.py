@@ -1,6 +1,7 @@
 """``dayrate measure endpoint``: pages, files, exit codes, Ctrl-C, bad input."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -99,6 +100,19 @@ def test_requests_as_csv(fake: Any, tmp_path: Path) -> None:
 def test_no_prediction_says_why(fake: Any, capsys: Captured) -> None:
     assert measure(fake) == 0
     assert "no prediction: it takes --model and --accelerator" in one_line(capsys)
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.0, False), (1e6, True)])
+def test_a_busy_machine_is_mentioned(
+    fake: Any,
+    load: float,
+    said: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    assert measure(fake) == 0
+    assert ("this machine was busy" in one_line(capsys)) is said
 
 
 def test_no_answer_at_all_is_an_error_with_its_records(

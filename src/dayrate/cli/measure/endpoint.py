@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import importlib.metadata
 import math
 import os
 from collections.abc import Iterator
@@ -132,10 +133,19 @@ def _loaded(url: str, given: dict[str, Any], ask: "Ask", targets: Any) -> "Resul
         url, allow_remote=given["allow_remote"], api_key_env=given["api_key_env"]
     )
     began = datetime.datetime.now(datetime.UTC)
+    before = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     with Bar(asked_words(given["lang"])) as bar:
         run = run_load(target, ask, bar)
     summary = summary_of(run, targets)
-    return Result(run, targets, summary, began, tuple(remarks(run, summary)))
+    notes = [*remarks(run, summary), *(_busy(before) if target.here else ())]
+    return Result(run, targets, summary, began, tuple(notes))
+
+
+def _busy(load: float) -> Iterator[str]:
+    """Say so if others were using the machine that the server shares."""
+    cores = os.cpu_count() or 1
+    if load > cores / 2:
+        yield f"this machine was busy: {load:.1f} processes on {cores} cores before"
 
 
 @contextlib.contextmanager
@@ -249,8 +259,17 @@ def _deployed(given: dict[str, Any]) -> "Deployed":
         weights_dtype=given["quantization"] or (_EMBEDDED_FORMAT if embedded else ""),
         kv_dtype=given["kv_cache_dtype"],
         engine=given["engine"],
-        engine_version=given["engine_version"],
+        engine_version=given["engine_version"] or _embedded_version(given),
     )
+
+
+def _embedded_version(given: dict[str, Any]) -> str:
+    """Name the library, since the server inside it does not know its version."""
+    if not given["local"]:
+        return ""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return f"xllamacpp {importlib.metadata.version('xllamacpp')}"
+    return ""
 
 
 def _writable(path: str | None) -> None:

@@ -72,7 +72,6 @@ class Chunk:
     """One event of an answer."""
 
     has_token: bool = False
-    text: str = ""
     finish_reason: str = ""
     usage: Usage | None = None
 
@@ -90,7 +89,7 @@ def chunk_of(data: str) -> Chunk:
     Examples
     --------
     >>> chunk_of('{"choices": [{"text": " a", "finish_reason": null}]}')
-    Chunk(has_token=True, text=' a', finish_reason='', usage=None)
+    Chunk(has_token=True, finish_reason='', usage=None)
     """
     try:
         found = json.loads(data)
@@ -110,9 +109,9 @@ def chunk_of(data: str) -> Chunk:
     choice = choices[0]
     if not isinstance(choice, dict):
         raise BadEvent(f"a choice is not an object: {_short(data)}")
-    has_token, text = _content(choice)
     reason = choice.get("finish_reason")
-    return Chunk(has_token, text, reason if isinstance(reason, str) else "", usage)
+    said = reason if isinstance(reason, str) else ""
+    return Chunk(_has_token(choice), said, usage)
 
 
 def message_of(found: Any) -> str:
@@ -127,22 +126,19 @@ def message_of(found: Any) -> str:
     return _short(found if isinstance(found, str) else json.dumps(found))
 
 
-def _content(choice: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether a choice carries a token, and its text, which may be empty.
+def _has_token(choice: Mapping[str, Any]) -> bool:
+    """Whether a choice carries a token, which may print nothing.
 
-    A token may print nothing (part of a character), so what counts is that the answer
-    goes on. The opening chunk of a chat, which only says who speaks, is none.
+    A token may be part of a character, so what counts is that the answer goes on. The
+    opening chunk of a chat, which only says who speaks, is none.
     """
     delta = choice.get("delta")
     if isinstance(delta, dict):
         texts = [delta.get(k) for k in ("content", "reasoning_content", "reasoning")]
-        text = "".join(t for t in texts if isinstance(t, str))
         said = any(t is not None for t in texts) or bool(delta.get("tool_calls"))
-        return (bool(text) or (said and "role" not in delta)), text
-    plain = choice.get("text")
-    if not isinstance(plain, str):
-        return False, ""
-    return bool(plain) or not choice.get("finish_reason"), plain
+        return any(texts) or (said and "role" not in delta)
+    text = choice.get("text")
+    return isinstance(text, str) and (bool(text) or not choice.get("finish_reason"))
 
 
 def _usage(found: Any) -> Usage | None:
