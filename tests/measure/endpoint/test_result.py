@@ -278,7 +278,7 @@ def test_names_are_checked_before_the_load() -> None:
     ],
 )
 def test_what_a_reader_must_know(run: Run, says: str) -> None:
-    said = list(remarks(run, summary_of(run, Targets())))
+    said = [str(note) for note in remarks(run, summary_of(run, Targets()))]
     assert [s for s in said if says in s]
 
 

@@ -24,6 +24,7 @@ from dayrate.errors import InvalidInput
 
 if TYPE_CHECKING:
     from dayrate.measure.endpoint.compare import Comparison
+    from dayrate.measure.endpoint.note import Note
     from dayrate.measure.endpoint.plan import Pace
     from dayrate.measure.endpoint.result import Result
     from dayrate.measure.endpoint.run import Ask
@@ -97,15 +98,15 @@ def _run(given: dict[str, Any]) -> None:
     """Check everything that was typed, then load, write and print."""
     from dayrate.measure.endpoint.run import Stop  # noqa: PLC0415 - slow
 
-    words = asked_words(given["lang"])
+    _ = asked_words(given["lang"])
     ask, deployed, targets = _ask(given), _deployed(given), _targets(given)
     for name in ("results", "requests", "server_log"):
         _writable(given[name])
     with _server(given) as url:
         say(
-            words(
-                "At most {n} requests in {s} s (--max-requests, --max-seconds)."
-            ).format(n=ask.max_requests, s=f"{ask.max_seconds:g}")
+            _("At most {n} requests in {s} s (--max-requests, --max-seconds).").format(
+                n=ask.max_requests, s=f"{ask.max_seconds:g}"
+            )
         )
         result = _loaded(url, given, ask, targets)
     from dayrate.measure.endpoint.compare import compare  # noqa: PLC0415
@@ -141,11 +142,14 @@ def _loaded(url: str, given: dict[str, Any], ask: "Ask", targets: Any) -> "Resul
     return Result(run, targets, summary, began, tuple(notes))
 
 
-def _busy(load: float) -> Iterator[str]:
+def _busy(load: float) -> Iterator["Note"]:
     """Say so if others were using the machine that the server shares."""
+    from dayrate.measure.endpoint.note import Note, mark  # noqa: PLC0415 - slow
+
     cores = os.cpu_count() or 1
     if load > cores / 2:
-        yield f"this machine was busy: {load:.1f} processes on {cores} cores before"
+        text = mark("this machine was busy: {load} processes on {cores} cores before")
+        yield Note(text, {"load": f"{load:.1f}", "cores": cores})
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ def render_load(result: Result, comparison: Comparison, page: Page) -> str:
     if comparison.rows:
         canvas.heading(_("Prediction from the configuration alone"))
         canvas.write(_compared(comparison, _))
-    notes = [_(note) for note in result.notes]
+    notes = [note.said(_(note.text)) for note in result.notes]
     if comparison.why_not:
         notes.append(_("no prediction: {why}").format(why=_(comparison.why_not)))
     if notes:

@@ -68,6 +68,7 @@ class Bar:
         assert self._task is not None
         if record is not None and record.state is State.FAILED:
             self._failed += 1
-            said = self._words("{n} failed").format(n=self._failed)
+            _ = self._words
+            said = _("{n} failed").format(n=self._failed)
             self._progress.update(self._task, failed=said)
         self._progress.advance(self._task)

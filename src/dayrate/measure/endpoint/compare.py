@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dayrate.errors import DayrateError
+from dayrate.measure.endpoint.note import mark
 from dayrate.measure.endpoint.result import Result
 from dayrate.measure.endpoint.tables import COLUMNS, Deployed, result_rows
 from dayrate.validation.calibration import Calibration, Shipped
@@ -57,7 +58,7 @@ def compare(
         Coefficients; those that ship, if not given.
     """
     if not deployed.named:
-        return Comparison(why_not="it takes --model and --accelerator")
+        return Comparison(why_not=mark("it takes --model and --accelerator"))
     rows = result_rows(result, deployed)
     cells = [[row.get(c, "") for c in COLUMNS] for row in rows]
     table = parse_rows([list(COLUMNS), *cells], name="the test")

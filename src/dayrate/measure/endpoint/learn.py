@@ -8,6 +8,7 @@ from typing import Any
 from dayrate.errors import InvalidInput
 from dayrate.measure.endpoint.api import Api, Dialect
 from dayrate.measure.endpoint.client import Client
+from dayrate.measure.endpoint.note import mark
 from dayrate.measure.endpoint.prompts import Counter, Prompter
 from dayrate.measure.endpoint.record import Fault, Job, Record, State
 
@@ -103,8 +104,12 @@ async def learn(client: Client, manner: Manner) -> Served:
 
 
 _REFUSED: Mapping[str, str] = {
-    "stream_options": "the server refuses stream_options: it may not count tokens",
-    "ignore_eos": "the server refuses ignore_eos: answers may be shorter than asked",
+    "stream_options": mark(
+        "the server refuses stream_options: it may not count tokens"
+    ),
+    "ignore_eos": mark(
+        "the server refuses ignore_eos: answers may be shorter than asked"
+    ),
 }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dayrate.errors import InvalidInput
+from dayrate.measure.endpoint.note import mark
 from dayrate.workload import DemandInput, preset, read_trace
 from dayrate.workload.arrivals import spread_stamps
 from dayrate.workload.demand import LengthDistribution
@@ -191,7 +192,7 @@ def _of_trace(
         )
     notes = list(trace.notes)
     if trace.blocks is not None:
-        notes.append("what requests of the trace share is not replayed")
+        notes.append(mark("what requests of the trace share is not replayed"))
     at_s = _arrivals(pace, min(most, len(trace.input_tokens)), rng)
     if isinstance(pace, TraceTimes):
         at_s = _recorded(trace, pace, rng, notes)[:most]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dayrate.measure.endpoint.note import Note
 from dayrate.measure.endpoint.record import Record, State
 from dayrate.measure.endpoint.run import Run
 
@@ -109,7 +110,7 @@ class Result:
     targets: Targets
     summary: Summary
     date: datetime.datetime
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the single requests, as JSON types."""
@@ -138,7 +139,7 @@ class Result:
                 k: _json(v) for k, v in dataclasses.asdict(self.targets).items()
             },
             "summary": dataclasses.asdict(self.summary),
-            "notes": list(self.notes),
+            "notes": [str(note) for note in self.notes],
         }
 
 
