@@ -127,6 +127,11 @@ class EmbeddedServer:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def log_path(self) -> Path | None:
+        """Where its log is; gone after a temporary one that ended well."""
+        return self._log
+
+    @property
     def log(self) -> str:
         """What the server has said so far."""
         if self._log is None or not self._log.exists():

@@ -14,6 +14,7 @@ import pytest
 
 from dayrate.cli.main import main
 from dayrate.cli.measure import endpoint
+from dayrate.cli.measure.endpoint_progress import Bar
 from dayrate.errors import InvalidInput, MissingExtra
 from dayrate.measure.models import embedded_gguf
 
@@ -176,6 +177,7 @@ def test_a_key_is_in_no_output(
         ([*LOAD, "--results", "/no/such/folder/a.csv"], "cannot be written"),
         ([*LOAD, "--requests", "."], "cannot be written"),
         ([*LOAD, "--local"], "one of the two"),
+        ([*LOAD, "--gguf", "a.gguf"], "Give --local"),
         ([*LOAD, "--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY"),
         (["--preset", "chatt"], "Did you mean chat"),
         (["--trace", "none.csv"], "Cannot read the trace"),
@@ -247,6 +249,37 @@ def test_the_embedded_server_is_loaded_and_gone(capsys: Captured) -> None:
     assert document["summary"]["by_state"]["done"] == 3
     assert document["summary"]["mean_output_tokens"] == 4.0
     assert [p for p in psutil.Process().children() if "gguf" in str(p.cmdline())] == []
+
+
+@pytest.mark.slow
+def test_an_embedded_server_that_dies_names_its_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
+) -> None:
+    try:
+        embedded_gguf()
+    except MissingExtra as e:
+        pytest.skip(str(e))
+    phase = Bar.phase
+
+    def killing(self: Bar, name: str, total: int | None = None) -> None:
+        phase(self, name, total)
+        if name == "load":
+            (server,) = (
+                p for p in psutil.Process().children() if "gguf" in str(p.cmdline())
+            )
+            server.kill()
+            server.wait()
+
+    monkeypatch.setattr(Bar, "phase", killing)
+    log = tmp_path / "server.log"
+    load = ["--isl", "12", "--osl", "4", "--max-requests", "60", "--max-retries", "0"]
+    small = ["--slots", "1", "--max-model-len", "128", "--threads", "1"]
+    command = ["measure", "endpoint", "--local", *small, *load, "--max-seconds", "600"]
+    assert main([*command, "--server-log", str(log)]) == 2
+    captured = capsys.readouterr()
+    assert f"The embedded server died. Its log is {log}" in captured.err
+    assert "No request was answered" in captured.err
+    assert "the server was gone" in captured.out
 
 
 @pytest.mark.slow

@@ -161,6 +161,11 @@ def _server(given: dict[str, Any]) -> Iterator[str]:
             "start a small one; one of the two."
         )
     if not given["local"]:
+        if given["gguf"] or given["server_log"]:
+            raise InvalidInput(
+                "--gguf and --server-log are of the embedded server. Give --local "
+                "without a URL, or leave them out."
+            )
         yield given["url"]
         return
     from dayrate.measure.models import EMBEDDED, embedded_gguf  # noqa: PLC0415
@@ -176,8 +181,14 @@ def _server(given: dict[str, Any]) -> Iterator[str]:
         prompt_cache=given["shared_prefix_tokens"] > 0,
     )
     log = Path(given["server_log"]) if given["server_log"] else None
+    _ = asked_words(given["lang"])
     with EmbeddedServer(settings, log=log) as server:
-        yield server.url
+        try:
+            yield server.url
+        finally:
+            if not server.alive:
+                died = _("The embedded server died. Its log is {path}.")
+                say(died.format(path=server.log_path))
 
 
 def _ask(given: dict[str, Any]) -> "Ask":

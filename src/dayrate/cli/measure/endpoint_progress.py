@@ -41,6 +41,7 @@ class Bar:
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
+            refresh_per_second=4,  # drawing must not delay what is timed
             disable=not sys.stderr.isatty(),
         )
 
