@@ -1,6 +1,7 @@
 """A server that speaks as much of OpenAI's API as a test wants, well or badly."""
 
 import asyncio
+import itertools
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -261,13 +262,15 @@ class _running:
         self._loop.close()
 
     async def _end(self) -> None:
+        """Close, when the last connections are accepted, served and closed too."""
+        await asyncio.sleep(0.02)
         self._server.close()
-        await asyncio.sleep(0.01)  # a connection may be half accepted
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        if others:  # whose clients are gone, except those that hang
-            await asyncio.wait(others, timeout=0.2)
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        for _turn in range(3):  # transports close in the next turn
-            await asyncio.sleep(0)
+        for turn in itertools.count():
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            if not others:
+                break
+            await asyncio.wait(others, timeout=0.02)
+            for task in others if turn > 20 else ():  # hangs, as a test wants it
+                task.cancel()
+        for _turn in range(5):  # transports close in the turns that follow
+            await asyncio.sleep(0.01)
