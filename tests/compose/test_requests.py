@@ -81,7 +81,9 @@ def test_lengths_get_arrivals_at_the_busiest_hour(tmp_path: Path) -> None:
     assert pairs == {(100, 10), (200, 20)}  # rows stay together
 
 
-@pytest.mark.parametrize("workload", [{"preset": "translation"}, {"isl": 100, "osl": 10}])
+@pytest.mark.parametrize(
+    "workload", [{"preset": "translation"}, {"isl": 100, "osl": 10}]
+)
 def test_a_request_rate_is_the_demand(workload: dict[str, Any]) -> None:
     found = of(Draw(requests_per_s=5.0, requests=1000), **workload)
     assert np.asarray(found.requests.arrival_s)[-1] == pytest.approx(200)
@@ -126,7 +128,9 @@ def test_history_put_in_front_sizes_the_fleet(tmp_path: Path) -> None:
 
 def test_a_seed_repeats() -> None:
     draws = [
-        np.asarray(of(seed=s, preset="translation", requests_per_day=1e5).requests.arrival_s)
+        np.asarray(
+            of(seed=s, preset="translation", requests_per_day=1e5).requests.arrival_s
+        )
         for s in (1, 1, 2)
     ]
     assert (draws[0] == draws[1]).all()

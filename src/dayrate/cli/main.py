@@ -24,6 +24,9 @@ from dayrate.cli.quote import EPILOG as QUOTE_EPILOG
 from dayrate.cli.quote import QuoteCommand, quote_command
 from dayrate.cli.simulate import EPILOG as SIMULATE_EPILOG
 from dayrate.cli.simulate import SimulateCommand, simulate_command
+from dayrate.cli.sweep import EPILOG as SWEEP_EPILOG
+from dayrate.cli.sweep import SETTINGS as SWEEP_SETTINGS
+from dayrate.cli.sweep import sweep_command
 from dayrate.errors import DayrateError, InvalidInput, NoPlan, did_you_mean
 from dayrate.report.i18n import language, words
 
@@ -42,6 +45,9 @@ app = typer.Typer(
 app.command("quote", cls=QuoteCommand, epilog=QUOTE_EPILOG)(quote_command)
 app.command("simulate", cls=SimulateCommand, epilog=SIMULATE_EPILOG)(simulate_command)
 app.command("anatomy", cls=AnatomyCommand, epilog=ANATOMY_EPILOG)(anatomy_command)
+app.command("sweep", epilog=SWEEP_EPILOG, context_settings=SWEEP_SETTINGS)(
+    sweep_command
+)
 app.command("catalog", epilog=CATALOG_EPILOG)(catalog_command)
 app.command("backtest", epilog=BACKTEST_EPILOG)(backtest_command)
 app.add_typer(measure_app, name="measure")
