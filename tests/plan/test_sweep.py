@@ -149,3 +149,10 @@ def test_impossible_workers_are_refused(bad: dict[str, Any]) -> None:
 
 def test_every_processor_works_unless_told() -> None:
     assert sweep.Workers().count == os.cpu_count()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:no", "x:1e9"])
+def test_a_cluster_that_is_not_there_is_a_sentence(address: str) -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(InvalidInput, match="no dask cluster at"):
+        next(run_points(abs, JOBS, Workers("dask", 2, address)))

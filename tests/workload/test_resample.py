@@ -1,13 +1,15 @@
 """Traces thinned, warped, repeated; windows drawn: what changes and what stays."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dayrate.errors import InvalidInput, UnreadableTrace
+from dayrate.errors import InvalidInput
 from dayrate.workload.arrivals import ArrivalProcess, Process
 from dayrate.workload.resample import (
     check_count,
@@ -17,7 +19,7 @@ from dayrate.workload.resample import (
     warped,
     with_fresh_arrivals,
 )
-from dayrate.workload.traces import Blocks, Trace, hit_rate
+from dayrate.workload.traces import Blocks, Trace, hit_rate, read_trace
 
 
 def rng(seed: int = 1) -> np.random.Generator:
@@ -209,11 +211,6 @@ def test_a_trace_at_one_time_has_no_rate() -> None:
         with_fresh_arrivals(at_once, 5, None, None, rng())
 
 
-def test_windows_without_requests_are_refused() -> None:
-    with pytest.raises(UnreadableTrace, match="no request in any"):
-        from_windows(windows(0, 0), None, None, rng())
-
-
 def test_thinned_windows_keep_their_lengths() -> None:
     thin = thinned(windows(100, 300), 0.1, rng())
     drawn = from_windows(thin, None, None, rng())
@@ -230,3 +227,24 @@ def test_reuse_within_a_round_stays() -> None:
         blocks=Blocks(np.array([0, 1, 2]), np.array([5, 5])),
     )
     assert hit_rate(rows_repeated(twice, 200)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "cv", "per_minute_cv"),
+    [("azure2023_conv", 0.03, 0.06), ("ragpulse_7d", 0.1, 0.1)],
+)
+def test_published_traces_keep_their_bursts(
+    shared_data: Path, name: str, cv: float, per_minute_cv: float
+) -> None:
+    """CV of gaps and of requests per minute of a redrawn trace, beside its own."""
+    own = read_trace(shared_data / "traces" / f"{name}.csv.gz")
+    own = replace(own, blocks=None, sessions=None)
+    new = with_fresh_arrivals(own, len(own.input_tokens), None, None, rng())
+    found = []
+    for arrival in (own.arrival_s, new.arrival_s):
+        assert arrival is not None
+        gaps = np.diff(arrival)
+        counts = np.bincount((arrival // 60).astype(int))[:-1]
+        found.append([gaps.std() / gaps.mean(), counts.std() / counts.mean()])
+    assert found[1][0] == pytest.approx(found[0][0], rel=cv)
+    assert found[1][1] == pytest.approx(found[0][1], rel=per_minute_cv)

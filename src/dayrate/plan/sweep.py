@@ -7,8 +7,12 @@ every point has a key and a seed, both made from its own content.
 import hashlib
 import itertools
 import json
+import logging
 import math
 import os
+import signal
+import socket
+import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
@@ -34,6 +38,7 @@ __all__ = [
 BACKENDS = ("local", "ray", "dask")
 _MOST_POINTS = 100_000
 _EXACT = 1e-9
+_KNOCK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,27 +237,56 @@ def _started(workers: Workers, count: int) -> Iterator[dict[str, Any]]:
         yield from _ray(workers, count)
 
 
+def _check_reachable(workers: Workers) -> None:
+    """Knock at the door of a cluster: its own libraries wait for minutes."""
+    host, colon, port = (workers.address or "").rpartition("://")[2].rpartition(":")
+    if not colon:
+        return  # a name such as auto, which they look up
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_S).close()
+    except (OSError, ValueError, OverflowError) as e:
+        raise InvalidInput(_unreachable(workers)) from e
+
+
 def _dask(workers: Workers, count: int) -> Iterator[dict[str, Any]]:
     distributed = _import("distributed", "Dask")
+    _check_reachable(workers)
     with ExitStack() as stack:
         where = workers.address
         if where is None:
-            where = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=count, threads_per_worker=1, dashboard_address=None
+            with _children_deaf():
+                cluster = distributed.LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
                 )
-            )
+            where = stack.enter_context(cluster)
         try:
             stack.enter_context(distributed.Client(where, timeout="30s"))
         except (OSError, ValueError) as e:
-            raise InvalidInput(_unreachable("Dask", workers)) from e
+            raise InvalidInput(_unreachable(workers)) from e
         jobs = -1 if workers.jobs is None else workers.jobs
         yield {"backend": "dask", "n_jobs": jobs}
+
+
+@contextmanager
+def _children_deaf() -> Iterator[None]:
+    """Let processes that start now leave Ctrl-C to this one, which ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ray(workers: Workers, count: int) -> Iterator[dict[str, Any]]:
     ray = _import("ray", "Ray")
     register = _import("ray.util.joblib", "Ray").register_ray
+    _check_reachable(workers)
     theirs = ray.is_initialized()
     if not theirs:
         size = {"num_cpus": count, "include_dashboard": False}
@@ -265,7 +299,7 @@ def _ray(workers: Workers, count: int) -> Iterator[dict[str, Any]]:
                 **(size if here else {}),
             )
         except (ConnectionError, ValueError) as e:
-            raise InvalidInput(_unreachable("Ray", workers)) from e
+            raise InvalidInput(_unreachable(workers)) from e
     try:
         register()
         jobs = count if workers.address is None else workers.jobs or -1
@@ -275,10 +309,10 @@ def _ray(workers: Workers, count: int) -> Iterator[dict[str, Any]]:
             ray.shutdown()
 
 
-def _unreachable(what: str, workers: Workers) -> str:
+def _unreachable(workers: Workers) -> str:
     return (
-        f"There is no {what} cluster at {workers.address}. Start one, correct "
-        "--address, or leave it out to compute here."
+        f"There is no {workers.backend} cluster at {workers.address}. Start one, "
+        "correct --address, or leave it out to compute here."
     )
 
 

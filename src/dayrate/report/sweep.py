@@ -106,13 +106,14 @@ def _table(
             shown[0][1][i] = _(_STATUS[row["status"]])
     laid = [("", [f"  {i}" for i in range(1, len(rows) + 1)]), *swept, shown[0]]
     for column in shown[1:]:
-        if sum(_least(c) + _APART for c in [*laid, column]) <= page.width + _APART:
+        if sum(_least(c) + _APART for c in [*laid, column]) <= page.width:
             laid.append(column)
+    spare = page.width - sum(_least(column) + _APART for column in laid)
     table = Table.grid(padding=(0, _APART, 0, 0))
     for column in laid:
-        table.add_column(
-            justify="right", overflow="fold", min_width=min(_least(column), _WIDEST)
-        )
+        more = min(spare, max(0, cell_len(column[0]) - _least(column)))
+        spare -= more
+        table.add_column(justify="right", overflow="fold", width=_least(column) + more)
     table.add_row(*(Text(head, style="dim") for head, _cells in laid))
     for cells in zip(*(cells for _head, cells in laid), strict=True):
         table.add_row(*cells)
@@ -120,9 +121,9 @@ def _table(
 
 
 def _least(column: tuple[str, Sequence[str]]) -> int:
-    """Cells that a column takes: its values whole, its heading by words."""
+    """Say how wide a column is: its values whole, its heading by words."""
     head, cells = column
-    return max(map(cell_len, [*head.split(), *cells]), default=1)
+    return min(_WIDEST, max(map(cell_len, [*head.split(), *cells]), default=1))
 
 
 def _cell(value: Any, factor: float | None) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dayrate.errors import InvalidInput
+from dayrate.units import HOUR_S
 
 __all__ = [
     "ArrivalProcess",
@@ -32,8 +33,9 @@ Floats = npt.NDArray[np.float64]
 _COARSE_SHARE = 0.5
 _REGULAR_SHARE = 0.9  # of the gaps between stamps that are whole ticks
 
-#: Requests of a piece of a rate curve, on average: enough that it is not all chance.
-_PIECE_REQUESTS = 400
+#: Requests of a piece of a rate curve, on average: enough that it is not all chance;
+#: of a sparse trace fewer, so that no piece is longer than an hour.
+_PIECE_REQUESTS, _LEAST_PIECE_REQUESTS = 400, 25
 _LEAST_CV, _MOST_CV = 0.01, 100.0
 _MOST_BURSTS = 1e6
 _WITHIN = 1e-9
@@ -187,7 +189,9 @@ def curve_of(arrival_s: Floats, span_s: float) -> RateCurve:
     >>> curve_of(np.array([0.0, 1.0, 2.0, 3.0]), 4.0).requests
     4.0
     """
-    pieces = max(1, len(arrival_s) // _PIECE_REQUESTS)
+    n = len(arrival_s)
+    hours = min(math.ceil(span_s / HOUR_S), n // _LEAST_PIECE_REQUESTS)
+    pieces = max(1, n // _PIECE_REQUESTS, hours)
     edges = np.linspace(0.0, span_s, pieces + 1)
     counts = np.histogram(arrival_s, edges)[0]
     return RateCurve(edges, counts / np.diff(edges))

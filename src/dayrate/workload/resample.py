@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from dayrate.errors import InvalidInput, UnreadableTrace
+from dayrate.errors import InvalidInput
 from dayrate.workload.arrivals import (
     ArrivalProcess,
     RateCurve,
@@ -182,8 +182,6 @@ def from_windows(
     start = trace.arrival_s - trace.arrival_s[0]
     edges, counts, row = _pieces(start, trace.window_s, trace.requests)
     total = float(counts.sum())
-    if not total > 0:
-        raise UnreadableTrace(f"{trace.name} has windows and no request in any.")
     own_rate = total / edges[-1]
     rate = own_rate if requests_per_s is None else requests_per_s
     remedy = "Give a share to keep (--thin), or how many (--num-prompts)."

@@ -308,6 +308,8 @@ def _trace(
             f"{name} spans {(arrival[-1] - arrival[0]) / DAY_S:.3g} days. Arrivals are "
             "in seconds, on one clock; correct those that are not."
         )
+    if raw.requests is not None and not raw.requests.any():
+        raise UnreadableTrace(f"{name} has windows and no request in any of them.")
     if form in {"azure", "burstgpt"} and arrival is not None:
         start_s_of_day = float(arrival[0] % DAY_S)
         arrival = arrival - arrival[0]
