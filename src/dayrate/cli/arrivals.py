@@ -14,7 +14,7 @@ __all__ = ["arrival_options", "draw_from"]
 _PANEL = "Arrivals"
 
 
-def _ask(
+def _arrivals_command(
     *,
     arrivals: Annotated[
         str | None,
@@ -134,7 +134,7 @@ def _ask(
 def arrival_options() -> tuple[Any, ...]:
     """Build the options, as the command line library wants them."""
     app = typer.Typer(add_completion=False)
-    app.command(add_help_option=False)(_ask)
+    app.command(add_help_option=False)(_arrivals_command)
     return tuple(typer.main.get_command(app).params)
 
 

@@ -115,8 +115,8 @@ def _table(
         spare -= more
         table.add_column(justify="right", overflow="fold", width=_least(column) + more)
     table.add_row(*(Text(head, style="dim") for head, _cells in laid))
-    for cells in zip(*(cells for _head, cells in laid), strict=True):
-        table.add_row(*cells)
+    for line in zip(*(cells for _head, cells in laid), strict=True):
+        table.add_row(*line)
     return table
 
 
