@@ -286,7 +286,9 @@ def _point(
 
     asked = {
         k: _content(v, digests)
-        for k, v in inner.make_context(command, list(arguments)).params.items()
+        for k, v in inner.make_context(
+            f"dayrate {command}", list(arguments)
+        ).params.items()
         if k not in _OWN and v is not None
     }
     seed = None
