@@ -14,10 +14,11 @@ from dayrate.workload.arrivals import Process
 from dayrate.workload.draw import Draw
 from dayrate.workload.sessions import History
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 Captured = pytest.CaptureFixture[str]
 MODEL = ["simulate", "--model", "gpt2", "--accelerator", "l4"]
 DRAWN = [*MODEL, "--isl", "300", "--osl", "30", "--request-rate", "10"]
-TRACE = [*MODEL, "--trace", "docs/examples/azure.csv"]
+TRACE = [*MODEL, "--trace", str(EXAMPLES / "azure.csv")]
 
 
 def read(**flags: Any) -> Draw:

@@ -55,6 +55,7 @@ def test_points_of_one_demand_serve_the_same_requests(capsys: Captured) -> None:
     assert len({r["seed"] for r in rows}) == 2
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_bytes(tmp_path: Path, capsys: Captured) -> None:
     files = []
     for jobs in ("1", "2"):
