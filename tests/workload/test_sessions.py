@@ -269,3 +269,10 @@ def test_bursty_sessions() -> None:
         rng=rng(),
     )
     assert len(trace.input_tokens) == 500
+
+
+def test_too_many_blocks_are_made_wider() -> None:
+    components = Blocks(np.array([0, 1]), np.array([1]), np.array([80_000_000]))
+    cut = one_size(components, np.array([8e7]))
+    assert cut.block_tokens == 32
+    assert len(cut.ids) == 2_500_000

@@ -22,6 +22,7 @@ PHRASES = (
     mark("Poisson arrivals at the busiest hour's mean rate"),
     mark("lengths scaled to the means asked for"),
     mark("hash_ids left out, since prompts were scaled"),
+    mark("prefix blocks of {size} tokens: there would be too many smaller ones"),
     mark("turns of a session come when they are drawn, answered or not"),
     mark("Multi-token prediction layers are left out."),
     mark("The config names no number format: BF16 is assumed."),

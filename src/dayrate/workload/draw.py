@@ -19,6 +19,7 @@ from dayrate.workload.resample import (
     with_fresh_arrivals,
 )
 from dayrate.workload.sessions import (
+    ENGINE_BLOCK_TOKENS,
     Dialogue,
     History,
     draw_sessions,
@@ -104,13 +105,25 @@ def draw_requests(
         found = thinned(found, draw.keep_frac, rng)
     if draw.time_warp != 1.0:
         found = warped(found, draw.time_warp)
-    blocks = found.blocks
     return replace(
-        found,
+        _in_blocks(found, draw),
         input_tokens=np.ceil(found.input_tokens),
         output_tokens=np.ceil(found.output_tokens),
-        blocks=None if blocks is None else one_size(blocks, found.input_tokens),
     )
+
+
+def _in_blocks(found: Trace, draw: Draw) -> Trace:
+    """Bring blocks to one size, and say so where ours is wider than an engine's."""
+    if found.blocks is None:
+        return found
+    blocks, notes = one_size(found.blocks, found.input_tokens), found.notes
+    sessions = draw.dialogue is not None or draw.history is not None
+    ours = sessions or found.blocks.tokens is not None
+    if ours and blocks.block_tokens > ENGINE_BLOCK_TOKENS:
+        size = blocks.block_tokens
+        note = f"prefix blocks of {size} tokens: there would be too many smaller ones"
+        notes = (*notes, note)
+    return replace(found, blocks=blocks, notes=notes)
 
 
 def _drawn(

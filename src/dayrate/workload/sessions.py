@@ -18,13 +18,20 @@ from dayrate.workload.arrivals import ArrivalProcess, draw_arrivals
 from dayrate.workload.demand import LengthDistribution
 from dayrate.workload.traces import Blocks, Trace, prefix_ids
 
-__all__ = ["Dialogue", "History", "draw_sessions", "one_size", "with_history"]
+__all__ = [
+    "ENGINE_BLOCK_TOKENS",
+    "Dialogue",
+    "History",
+    "draw_sessions",
+    "one_size",
+    "with_history",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 #: Tokens of a block as engines hash them; wider where there would be too many.
-_BLOCK_TOKENS = 16
+ENGINE_BLOCK_TOKENS = 16
 _MOST_BLOCKS = 4_000_000
 #: Sessions that began as long before the first request as this many mean sessions
 #: last may still be under way.
@@ -254,7 +261,7 @@ def _ragged(counts: Ints) -> tuple[Ints, Ints]:
 
 
 def _block_size(tokens: Floats) -> int:
-    size = _BLOCK_TOKENS
+    size = ENGINE_BLOCK_TOKENS
     while tokens.sum() / size > _MOST_BLOCKS:
         size *= 2
     return size
