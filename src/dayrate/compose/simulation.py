@@ -43,6 +43,11 @@ class Ask:
     timeout_s: float = math.inf
     chunked_prefill: bool = True
 
+    @property
+    def duration_s(self) -> float:
+        """Length of the arrivals, where nothing else says it. [s]"""
+        return self.draw.duration_s
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedDay:
