@@ -21,6 +21,7 @@ _APART, _WIDEST = 2, 30  # cells between columns, and of the widest before it fo
 _COLUMNS: Mapping[str, tuple[tuple[str, str, float | None], ...]] = {
     "simulate": (
         ("replicas", mark("replicas"), 1.0),
+        ("cost.usd_per_million_tokens", mark("USD per M tokens"), 1.0),
         ("summary.good_frac", mark("in target"), None),
         ("summary.ttft.p95_s", mark("TTFT p95 ms"), 1e3),
         ("summary.tpot.p95_s", mark("TPOT p95 ms"), 1e3),
@@ -77,7 +78,9 @@ def _columns(
     known = dict.fromkeys(name for row in rows for name in row["result"])
     if shown is None:
         swept = set(rows[0]["point"]) if rows else set()
-        return [c for c in _COLUMNS[command] if c[0].split(".")[-1] not in swept]
+        columns = [c for c in _COLUMNS[command] if c[0].split(".")[-1] not in swept]
+        found = [c for c in columns if c[0] in known]
+        return found or columns
     for name in shown:
         if known and name not in known:
             close = did_you_mean(name, known)
