@@ -12,7 +12,7 @@ from dayrate.catalog import accelerator
 from dayrate.catalog.store import rows
 from dayrate.evidence import Grade
 
-FOLDERS = ("accelerators", "links", "servers", "prices", "sites")
+FOLDERS = ("accelerators", "links", "processors", "servers", "prices", "sites")
 ROWS = [
     pytest.param(row, id=f"{folder}:{row.get('kind', '')}:{row['id']}")
     for folder in FOLDERS

@@ -58,6 +58,33 @@ def test_a_request_too_long_is_counted(tmp_path: Path, capsys: Captured) -> None
     assert summary["by_state"]["too_long"] == 1
 
 
+def test_priorities_and_cancellations_come_from_the_trace(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    path = tmp_path / "ranked.csv"
+    head = "arrival_s,input_tokens,output_tokens,priority,cancel_s"
+    rows = ["10,100,200,1,", "10.1,100,200,0,10.2", "10.2,100,200,0,", "11,100,9,2,99"]
+    path.write_text("\n".join([head, *rows]) + "\n")
+    command = [*MODEL, "--trace", str(path), "--scheduling-policy", "priority"]
+    assert main([*command, "--json"]) == 0
+    states = json.loads(capsys.readouterr().out)["summary"]["by_state"]
+    assert (states["done"], states["cancelled"]) == (3, 1)
+
+
+def test_drafts_and_separate_prefill(trace: str, capsys: Captured) -> None:
+    p50 = []
+    for more in (
+        [],
+        ["--num-speculative-tokens", "3", "--speculative-acceptance", "0.6"],
+        ["--prefill-replicas", "1"],
+    ):
+        assert main([*MODEL, "--trace", trace, "--json", *more]) == 0
+        document = json.loads(capsys.readouterr().out)
+        p50.append(document["summary"]["tpot"]["p50_s"])
+    assert p50[1] < p50[0]
+    assert document["replicas"] == 2
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -68,6 +95,9 @@ def test_a_request_too_long_is_counted(tmp_path: Path, capsys: Captured) -> None
         ([*DRAWN, "--routing", "magic"], "round-robin, least-loaded"),
         ([*DRAWN, "--duration", "1", "--timeline", "/no/such/x.csv"], "Cannot write"),
         ([*DRAWN, "--duration", "1e12"], "shorter --duration"),
+        ([*DRAWN, "--scheduling-policy", "magic"], "fcfs, priority"),
+        ([*DRAWN, "--scheduling-policy", "priority"], "requests with a priority"),
+        ([*DRAWN, "--prefill-replicas", "1", "--kv-transfer-bandwidth", "nan"], "GB/s"),
         (["simulate"], "nothing to simulate"),
     ],
 )

@@ -15,7 +15,7 @@ LAYERS = [
     {"scenario"},
     {"compose"},
     {"quoting"},
-    {"plan", "uncertainty", "validation"},
+    {"plan", "uncertainty", "validation", "anatomy"},
     {"measure", "meter", "report"},
     {"cli", "web"},
 ]

@@ -151,6 +151,30 @@ def test_encoders_run_for_prompts_and_decoders_for_tokens(
     assert written == pytest.approx(own, rel=0.01)
 
 
+def test_cross_attention_sees_the_input_and_no_more(
+    models: dict[str, ModelSpec],
+) -> None:
+    """A decoder's two attentions share the context, and none of it is lost."""
+    apart = dataclasses.replace(decode(1.0, 120.0), decode_cross_tokens=100.0)
+    rank = accelerator_rank(models["t5"], Parallelism(), BF16, apart)
+    ops = {op.name: op for op in step_operators(models["t5"], rank) if op.m_tokens}
+    assert ops["cross_attention"].flop == 4 * 1024 * 100
+    assert ops["attention_decode"].flop == 4 * 1024 * 20
+    assert flops(models["t5"], apart) == flops(models["t5"], decode(1.0, 120.0))
+
+
+def test_windows_cap_each_token_of_a_whole_prompt(
+    models: dict[str, ModelSpec],
+) -> None:
+    length = 3000
+    mean = StepShape(prefill_tokens=length, prefill_context_tokens=(length + 1) / 2)
+    whole = dataclasses.replace(mean, prefill_prompt_tokens=length)
+    pairs = sum(min(i, 1024) for i in range(1, length + 1))
+    saved = length * min((length + 1) / 2, 1024) - pairs
+    less = flops(models["windowed"], mean) - flops(models["windowed"], whole)
+    assert less == pytest.approx(16 * 4 * 4096 * saved)
+
+
 def test_one_rank_sends_nothing() -> None:
     assert seconds(decode(64.0), spread=Parallelism()).collective_s == 0
     assert seconds(decode(64.0)).collective_s > 0

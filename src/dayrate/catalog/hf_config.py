@@ -123,6 +123,8 @@ def spec_from_config(
         embedding_norm_params=layout.embedding_norm_params,
         embedding_size=layout.embedding_size,
         lm_head_bias=layout.lm_head_bias,
+        head_transform=layout.head_transform,
+        extra_params=layout.extra_params,
         published=published,
         source=source,
         notes=(*notes, *wrapped, *layout.notes, *formats.notes),

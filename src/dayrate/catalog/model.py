@@ -30,6 +30,7 @@ class PositionKind(enum.Enum):
     """How positions enter; only learned ones hold parameters."""
 
     LEARNED = "learned"
+    SINUSOIDAL = "sinusoidal"  # fixed waves, added like learned ones
     ROTARY = "rotary"
     ALIBI = "alibi"
     RELATIVE = "relative"  # T5's bucketed biases
@@ -180,6 +181,7 @@ class ModelSpec:
     embedding_norm_params: int = 0
     embedding_size: int | None = None  # narrower embeddings (OPT-350m, ALBERT)
     lm_head_bias: bool = False
+    head_transform: bool = False  # BERT: a dense layer and a norm before the head
     extra_params: int = 0  # anything else, explained in notes
     published: PublishedCounts | None = None
     source: Source | None = None
@@ -192,8 +194,13 @@ class ModelSpec:
 
     @property
     def is_encoder_decoder(self) -> bool:
-        """Whether some layers encode the input once."""
-        return any(b.encoder for b in self.blocks)
+        """Whether some layers encode the input once, and others write the output."""
+        return 0 < sum(b.encoder for b in self.blocks) < len(self.blocks)
+
+    @property
+    def is_encoder(self) -> bool:
+        """Whether all layers only read: the model generates no text."""
+        return all(b.encoder for b in self.blocks)
 
     @property
     def is_moe(self) -> bool:

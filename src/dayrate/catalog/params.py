@@ -23,6 +23,7 @@ from dayrate.units import DType
 __all__ = [
     "active_params",
     "ffn_params",
+    "layer_params",
     "mixer_params",
     "parameter_groups",
     "total_params",
@@ -59,6 +60,7 @@ def parameter_groups(spec: ModelSpec) -> dict[str, int]:
     groups["norms"] += spec.final_norm_params + spec.embedding_norm_params
     groups["lm_head"] = 0 if spec.tied_embeddings else spec.vocab_size * width
     groups["lm_head"] += spec.vocab_size if spec.lm_head_bias else 0
+    groups["lm_head"] += width * (width + 3) if spec.head_transform else 0
     groups["other"] = spec.extra_params
     return {name: count for name, count in groups.items() if count}
 
@@ -106,6 +108,24 @@ def _spared(spec: ModelSpec) -> set[str]:
     return {"attention"} if spec.unquantized_attention else set()
 
 
+def layer_params(block: Block, hidden: int) -> dict[str, int]:
+    """Parameters of one layer by what they are multiplied with, in order of use. [1]
+
+    >>> from dayrate.catalog.model import Attention
+    >>> gpt2 = Block(12, Attention(12, 12, 64), Mlp(3072, gated=False), 3072)
+    >>> layer_params(gpt2, 768)
+    {'norms': 3072, 'qkv': 1769472, 'attention_out': 589824, 'mlp': 4718592}
+    """
+    parts = {"norms": block.norm_params}
+    for prefix, mixer in (("", block.mixer), ("cross_", block.cross)):
+        if mixer is not None:
+            found = _mixer_parts(mixer, hidden)
+            parts |= {f"{prefix}{name}": count for name, count in found.items()}
+    if block.mlp is not None:
+        parts |= ffn_params(block.mlp, hidden)
+    return {name: count for name, count in parts.items() if count}
+
+
 def _block_groups(block: Block, hidden: int) -> Mapping[str, int]:
     groups: dict[str, int] = defaultdict(int)
     for mixer in (block.mixer, block.cross):
@@ -126,6 +146,10 @@ def _mixer_name(mixer: Mixer) -> str:
 
 def mixer_params(mixer: Mixer, hidden: int) -> int:
     """Parameters of one token mixer, its own norms included. [1]"""
+    return sum(_mixer_parts(mixer, hidden).values())
+
+
+def _mixer_parts(mixer: Mixer, hidden: int) -> dict[str, int]:
     if isinstance(mixer, Attention):
         return _attention(mixer, hidden)
     if isinstance(mixer, Mla):
@@ -135,23 +159,29 @@ def mixer_params(mixer: Mixer, hidden: int) -> int:
     return _linear_attention(mixer, hidden)
 
 
-def _attention(a: Attention, hidden: int) -> int:
+def _attention(a: Attention, hidden: int) -> dict[str, int]:
     queries = a.n_heads * a.head_dim
     projected = (2 if a.gated_output else 1) * queries + 2 * a.n_kv_heads * a.head_dim
-    biases = (projected if a.qkv_bias else 0) + (hidden if a.out_bias else 0)
-    matrices = hidden * (projected + queries)
-    return matrices + biases + a.qk_norm_params + a.sink_params
+    bias = projected if a.qkv_bias else 0
+    return {
+        "qkv": hidden * projected + bias + a.qk_norm_params,
+        "attention": a.sink_params,
+        "attention_out": hidden * queries + (hidden if a.out_bias else 0),
+    }
 
 
-def _mla(a: Mla, hidden: int) -> int:
+def _mla(a: Mla, hidden: int) -> dict[str, int]:
     head = a.qk_nope_head_dim + a.qk_rope_head_dim
     rank = a.q_lora_rank
     queries = (rank or hidden) * a.n_heads * head
     down = rank * (hidden + 1) if rank else 0  # with its norm
     latent = hidden * (a.kv_lora_rank + a.qk_rope_head_dim) + a.kv_lora_rank
     up = a.kv_lora_rank * a.n_heads * (a.qk_nope_head_dim + a.v_head_dim)
-    out = a.n_heads * a.v_head_dim * hidden
-    return down + queries + latent + up + out + _indexer(a, hidden)
+    return {
+        "qkv": down + queries + latent + up,
+        "indexer": _indexer(a, hidden),
+        "attention_out": a.n_heads * a.v_head_dim * hidden,
+    }
 
 
 def _indexer(a: Mla, hidden: int) -> int:
@@ -162,20 +192,25 @@ def _indexer(a: Mla, hidden: int) -> int:
     return queries + keys + hidden * a.index_n_heads
 
 
-def _mamba(m: Mamba2, hidden: int) -> int:
+def _mamba(m: Mamba2, hidden: int) -> dict[str, int]:
     inner, state = m.n_heads * m.head_dim, 2 * m.n_groups * m.state_dim
     projected, convolved = 2 * inner + state + m.n_heads, inner + state
-    matrices = hidden * (projected + inner)
     convolution = convolved * (m.conv_kernel + (1 if m.conv_bias else 0))
-    biases = projected + hidden if m.proj_bias else 0
-    return matrices + convolution + biases + 3 * m.n_heads + inner
+    return {
+        "state_in": (hidden + (1 if m.proj_bias else 0)) * projected,
+        "state": convolution + 3 * m.n_heads + inner,
+        "state_out": (inner + (1 if m.proj_bias else 0)) * hidden,
+    }
 
 
-def _linear_attention(a: LinearAttention, hidden: int) -> int:
+def _linear_attention(a: LinearAttention, hidden: int) -> dict[str, int]:
     keys, values = a.n_k_heads * a.k_head_dim, a.n_v_heads * a.v_head_dim
-    matrices = hidden * (2 * keys + 3 * values + 2 * a.n_v_heads)
     convolution = (2 * keys + values) * a.conv_kernel
-    return matrices + convolution + 2 * a.n_v_heads + a.v_head_dim
+    return {
+        "state_in": hidden * (2 * keys + 2 * values + 2 * a.n_v_heads),
+        "state": convolution + 2 * a.n_v_heads + a.v_head_dim,
+        "state_out": hidden * values,
+    }
 
 
 def ffn_params(mlp: Mlp | Moe, hidden: int) -> dict[str, int]:

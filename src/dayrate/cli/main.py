@@ -12,15 +12,21 @@ from typing import Annotated
 import typer
 
 from dayrate import __version__
+from dayrate.cli.anatomy import EPILOG as ANATOMY_EPILOG
+from dayrate.cli.anatomy import AnatomyCommand, anatomy_command
 from dayrate.cli.backtest import EPILOG as BACKTEST_EPILOG
 from dayrate.cli.backtest import backtest_command
 from dayrate.cli.catalog import EPILOG as CATALOG_EPILOG
 from dayrate.cli.catalog import catalog_command
+from dayrate.cli.measure import app as measure_app
 from dayrate.cli.output import PipeClosed, say, write
 from dayrate.cli.quote import EPILOG as QUOTE_EPILOG
 from dayrate.cli.quote import QuoteCommand, quote_command
 from dayrate.cli.simulate import EPILOG as SIMULATE_EPILOG
-from dayrate.cli.simulate import simulate_command
+from dayrate.cli.simulate import SimulateCommand, simulate_command
+from dayrate.cli.sweep import EPILOG as SWEEP_EPILOG
+from dayrate.cli.sweep import SETTINGS as SWEEP_SETTINGS
+from dayrate.cli.sweep import sweep_command
 from dayrate.errors import DayrateError, InvalidInput, NoPlan, did_you_mean
 from dayrate.report.i18n import language, words
 
@@ -37,9 +43,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command("quote", cls=QuoteCommand, epilog=QUOTE_EPILOG)(quote_command)
-app.command("simulate", cls=QuoteCommand, epilog=SIMULATE_EPILOG)(simulate_command)
+app.command("simulate", cls=SimulateCommand, epilog=SIMULATE_EPILOG)(simulate_command)
+app.command("anatomy", cls=AnatomyCommand, epilog=ANATOMY_EPILOG)(anatomy_command)
+app.command("sweep", epilog=SWEEP_EPILOG, context_settings=SWEEP_SETTINGS)(
+    sweep_command
+)
 app.command("catalog", epilog=CATALOG_EPILOG)(catalog_command)
 app.command("backtest", epilog=BACKTEST_EPILOG)(backtest_command)
+app.add_typer(measure_app, name="measure")
 
 
 @app.callback(
@@ -98,7 +109,7 @@ def _failed(error: Exception, arguments: Sequence[str], *, debug: bool) -> int:
         say(_("Error: {message}").format(message=error))
         return NO_PLAN if isinstance(error, NoPlan) else INPUT
     if isinstance(error, _UsageError):
-        say(_("Error: {message}").format(message=_usage(error, arguments)))
+        say(_("Error: {message}").format(message=_usage(error)))
         return INPUT
     if debug:
         traceback.print_exception(error)
@@ -109,13 +120,10 @@ def _failed(error: Exception, arguments: Sequence[str], *, debug: bool) -> int:
     return BUG
 
 
-def _usage(error: Exception, arguments: Sequence[str]) -> str:
+def _usage(error: Exception) -> str:
     """One sentence for a command line that cannot be read."""
     context = getattr(error, "ctx", None)
-    named = [
-        a for a in arguments[:1] if a in {"quote", "simulate", "catalog", "backtest"}
-    ]
-    path = " ".join(["dayrate", *named])
+    path = getattr(context, "command_path", "dayrate")
     helped = f"`{path} --help` lists what is allowed."
     name = getattr(error, "option_name", "")
     if name and type(error).__name__ == "NoSuchOption" and context is not None:

@@ -29,8 +29,13 @@ def parameters() -> Iterator[tuple[str, Any]]:
 
 
 def _commands() -> dict[str, Any]:
-    group: Any = typer.main.get_command(app)
-    return {"": group, **group.commands}
+    return dict(_below("", typer.main.get_command(app)))
+
+
+def _below(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for child, below in getattr(command, "commands", {}).items():
+        yield from _below(f"{name} {child}".strip(), below)
 
 
 def _command(name: str) -> Iterator[str]:

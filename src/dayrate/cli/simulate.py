@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dayrate.cli.arrivals import arrival_options, draw_from
 from dayrate.cli.output import asked_words, colour, page_width, write, write_file
-from dayrate.cli.quote import scenario_file
+from dayrate.cli.quote import QuoteCommand, scenario_file
 from dayrate.errors import InvalidInput
 
 if TYPE_CHECKING:
     from dayrate.compose.simulation import Ask, SimulatedDay
 
-__all__ = ["EPILOG", "simulate_command"]
+__all__ = ["EPILOG", "SimulateCommand", "simulate_command"]
 
 _POLICIES = ["fcfs", "priority"]
 
@@ -20,6 +21,14 @@ EPILOG = (
     "Example: dayrate simulate --model meta-llama/Llama-3.1-8B-Instruct "
     "--accelerator h100-sxm-80gb --trace requests.csv --replicas auto"
 )
+
+
+class SimulateCommand(QuoteCommand):
+    """Adds the flags of arrivals to those of the scenario."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the command's own options, the scenario's, and those of arrivals."""
+        return [*super().get_params(ctx), *arrival_options()]
 
 
 def simulate_command(
@@ -43,7 +52,8 @@ def simulate_command(
         typer.Option(
             "--duration",
             metavar="s",
-            help="Seconds of arrivals at the busiest hour's rate, without a trace.",
+            help="Seconds of arrivals at the busiest hour's rate, without a trace "
+            "or a number of requests.",
         ),
     ] = 3600.0,
     routing: Annotated[
@@ -87,35 +97,6 @@ def simulate_command(
             help="Serve in order of arrival, or by the trace's priority, lowest first.",
         ),
     ] = "fcfs",
-    drafts: Annotated[
-        int,
-        typer.Option(
-            "--num-speculative-tokens",
-            metavar="number",
-            min=0,
-            help="Tokens guessed for each sequence and step, then verified at once.",
-        ),
-    ] = 0,
-    draft_model: Annotated[
-        str | None,
-        typer.Option(
-            "--speculative-model",
-            metavar="name",
-            help="What guesses; without it guessing costs no time, as from n-grams.",
-            show_default=False,
-        ),
-    ] = None,
-    acceptance: Annotated[
-        float | None,
-        typer.Option(
-            "--acceptance-rate",
-            metavar="share",
-            min=0.0,
-            max=1.0,
-            help="Probability that a guess is right, given that those before it are.",
-            show_default=False,
-        ),
-    ] = None,
     prefill_replicas: Annotated[
         int,
         typer.Option(
@@ -182,10 +163,11 @@ def simulate_command(
 
     words = asked_words(lang)
     values = dict(ctx.obj)
+    drawn = {p.name: values.pop(p.name) for p in arrival_options()}
     ask = Ask(
         replicas=_count(values.pop("replicas", None)),
         seed=seed,
-        duration_s=duration,
+        draw=draw_from(drawn, duration),
         routing=Routing(_one_of("--routing", routing, [r.value for r in Routing])),
         engine=EngineKind(_one_of("--engine", engine, [e.value for e in EngineKind])),
         max_waiting=max_waiting,
@@ -193,9 +175,6 @@ def simulate_command(
         chunked_prefill=chunked_prefill,
         ways=Ways(
             _one_of("--scheduling-policy", scheduling_policy, _POLICIES) == "priority",
-            drafts,
-            acceptance,
-            draft_model,
             prefill_replicas,
             None if kv_bandwidth is None else kv_bandwidth * 1e9,
             None if kv_latency is None else kv_latency * 1e-3,

@@ -22,7 +22,7 @@ from dayrate.scenario.schema import EconomicsSection
 from dayrate.scenario.working import Working
 from dayrate.units import KWH_J, YEAR_DAYS
 
-__all__ = ["Machines", "machines_cost", "pricing_of", "write_total"]
+__all__ = ["Machines", "hourly_price", "machines_cost", "pricing_of", "write_total"]
 
 INSIDE_RENT = "electricity, cooling, hosts and their network: inside the seller's price"
 KW_MONTH_IN_W_S = 1e3 * YEAR_DAYS / 12 * 86_400
@@ -100,7 +100,7 @@ def _write_terms(cost: Cost, formulas: Mapping[str, str], w: Working) -> None:
 def _rented(
     m: Machines, pricing: Pricing, money: Exchange
 ) -> tuple[Cost, tuple[str, ...]]:
-    price, per_instance = _hourly_price(m, pricing, money)
+    price, per_instance = hourly_price(m.accelerator_id, pricing, money)
     hours, line = _billed_hours(m, per_instance, money.w)
     rent = rented_cost(
         machines=RentedMachines(
@@ -118,18 +118,20 @@ def _rented(
     return rent + beside, (INSIDE_RENT, *left_out)
 
 
-def _hourly_price(m: Machines, pricing: Pricing, money: Exchange) -> tuple[float, int]:
+def hourly_price(
+    accelerator_id: str, pricing: Pricing, money: Exchange
+) -> tuple[float, int]:
     """Price of one accelerator for an hour, and how many a seller bills together."""
     e, name = money.economics, "economics.usd_per_accelerator_hour"
     given = money.usd(name, e.gpu_hour_price, "USD/h")
     if given is not None:
         return given, 1
     if e.offer is not None:
-        offer = _offer(e.offer, m.accelerator_id)
+        offer = _offer(e.offer, accelerator_id)
         price = offer.usd_per_accelerator_hour
         money.w.fact(name, price, "USD/h", grade=Grade.CITED, source=str(offer.source))
         return price, offer.accelerators_per_instance
-    listed = catalog.price_estimate(m.accelerator_id, pricing)
+    listed = catalog.price_estimate(accelerator_id, pricing)
     return money.w.estimate(name, listed, "USD/h"), 1
 
 

@@ -6,6 +6,7 @@ from dayrate import catalog
 from dayrate.catalog.hardware import Accelerator, Server
 from dayrate.catalog.model import ModelSpec
 from dayrate.catalog.params import active_params, total_params
+from dayrate.compose.speculation import speculation_of
 from dayrate.errors import InvalidInput
 from dayrate.evidence import Grade
 from dayrate.perf.deployment import Machine, Precision, machine_of
@@ -20,11 +21,19 @@ from dayrate.perf.tuning import (
 from dayrate.scenario.schema import Scenario, WorkloadSection
 from dayrate.scenario.working import Working
 from dayrate.serving.replica import Engine, Slo, Traffic
+from dayrate.serving.speculation import Speculation
 from dayrate.units import GB, GIB, TERA, DType
 from dayrate.workload.build import DemandInput, build_workload
 from dayrate.workload.demand import Workload
 
-__all__ = ["Resolved", "resolve"]
+__all__ = [
+    "ENGINE",
+    "Resolved",
+    "accelerator_of",
+    "model_of",
+    "precision_of",
+    "resolve",
+]
 
 DEFAULT_ACCELERATOR = "h100-sxm-80gb"
 DEFAULT_PRESET = "chat"
@@ -59,15 +68,17 @@ class Resolved:
 
 def resolve(scenario: Scenario, w: Working) -> Resolved:
     """Look every name up and write down what was found, given or chosen."""
-    model = _model(scenario, w)
-    accelerator = _accelerator(scenario, w)
+    model = model_of(scenario, w)
+    _check_generates(model)
+    accelerator = accelerator_of(scenario, w)
     server = catalog.server_for(accelerator.id)
     workload = _workload(scenario, w)
-    precision = _precision(scenario, model, accelerator, w)
+    precision = precision_of(scenario, model, accelerator, w)
     _check_context(scenario, model, workload)
     slo, slo_given = _targets(scenario)
     setting = setting_for(accelerator, model, precision.weights, ENGINE)
     efficiency = calibrated_efficiency(setting)
+    speculation = speculation_of(scenario.deployment, model, w)
     w.choice(
         "perf.calibration",
         efficiency.level,
@@ -88,15 +99,16 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
         ),
         efficiency=efficiency,
         precision=precision,
-        engine=_engine(scenario, accelerator, setting, w),
+        engine=_engine(scenario, accelerator, setting, w, speculation),
         workload=workload,
-        traffic=_traffic(workload),
+        traffic=_traffic(workload, speculation),
         slo=slo,
         slo_given=slo_given,
     )
 
 
-def _model(scenario: Scenario, w: Working) -> ModelSpec:
+def model_of(scenario: Scenario, w: Working) -> ModelSpec:
+    """Look the model up, and write down how large it is."""
     name = scenario.model.id
     if name is None:
         raise InvalidInput(
@@ -114,7 +126,8 @@ def _model(scenario: Scenario, w: Working) -> ModelSpec:
     return model
 
 
-def _accelerator(scenario: Scenario, w: Working) -> Accelerator:
+def accelerator_of(scenario: Scenario, w: Working) -> Accelerator:
+    """Look the accelerator up, or take the usual one, and write its figures down."""
     name = scenario.deployment.accelerator
     found = catalog.accelerator(DEFAULT_ACCELERATOR if name is None else name)
     w.choice(
@@ -148,6 +161,7 @@ def _workload(scenario: Scenario, w: Working) -> Workload:
     demand = DemandInput(
         preset=preset,
         trace_path=section.trace,
+        trace_model=section.trace_model,
         users=section.users,
         requests_per_user_per_day=section.requests_per_user,
         requests_per_day=section.requests_per_day,
@@ -169,10 +183,12 @@ def _says_lengths(section: WorkloadSection) -> bool:
     return any(x is not None for x in (*lengths, section.output_tokens_per_day))
 
 
-def _precision(
-    scenario: Scenario, model: ModelSpec, accelerator: Accelerator, w: Working
+def precision_of(
+    scenario: Scenario, model: ModelSpec, accelerator: Accelerator | None, w: Working
 ) -> Precision:
-    sixteen = DType.BF16 if DType.BF16 in accelerator.peak_flop_per_s else DType.FP16
+    """Take the formats asked for, else those in which engines serve the checkpoint."""
+    bf16 = accelerator is None or DType.BF16 in accelerator.peak_flop_per_s
+    sixteen = DType.BF16 if bf16 else DType.FP16
     asked = scenario.model.quantization
     # Engines halve a checkpoint of 32 bits: vLLM's --dtype auto.
     plain = model.weights_dtype in {DType.BF16, DType.FP16, DType.FP32}
@@ -203,6 +219,14 @@ def _precision(
     return Precision(weights=weights, kv_cache=kv_cache, activations=sixteen)
 
 
+def _check_generates(model: ModelSpec) -> None:
+    if model.is_encoder:
+        raise InvalidInput(
+            f"{model.id} reads text and writes none, so there is no output to price. "
+            f"`dayrate anatomy {model.id}` shows what one pass of it takes."
+        )
+
+
 def _check_context(scenario: Scenario, model: ModelSpec, workload: Workload) -> None:
     asked, limit = scenario.model.max_model_len, model.max_position_embeddings
     if asked is not None and limit is not None and asked > limit:
@@ -226,7 +250,11 @@ def _check_context(scenario: Scenario, model: ModelSpec, workload: Workload) -> 
 
 
 def _engine(
-    scenario: Scenario, accelerator: Accelerator, setting: Setting, w: Working
+    scenario: Scenario,
+    accelerator: Accelerator,
+    setting: Setting,
+    w: Working,
+    speculation: Speculation | None,
 ) -> Engine:
     """Take the limits that vLLM V1 takes by itself on such a device."""
     large = accelerator.hbm_bytes >= 70 * GIB and "a100" not in accelerator.id
@@ -253,10 +281,11 @@ def _engine(
         ),
         gpu_memory_utilization=memory,
         request_s=calibrated_request_s(setting),
+        speculation=speculation,
     )
 
 
-def _traffic(workload: Workload) -> Traffic:
+def _traffic(workload: Workload, speculation: Speculation | None) -> Traffic:
     return Traffic(
         input_tokens=workload.input_length.mean_tokens,
         output_tokens=workload.output_length.mean_tokens,
@@ -264,6 +293,7 @@ def _traffic(workload: Workload) -> Traffic:
         input_tokens_p95=workload.input_length.quantile(0.95),
         output_cv=workload.output_length.cv,
         input_cv=workload.input_length.cv,
+        tokens_per_step=1.0 if speculation is None else speculation.tokens_per_step,
     )
 
 

@@ -3,14 +3,14 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dayrate.compose.deploy import deploy
-from dayrate.compose.resolve import Resolved, resolve
-from dayrate.compose.ways import Ways, cut_alike
+from dayrate.compose.requests import demanded
+from dayrate.compose.resolve import Resolved
+from dayrate.compose.ways import Ways, drafts_of
 from dayrate.errors import InvalidInput
 from dayrate.scenario.schema import Scenario
 from dayrate.scenario.working import Working
@@ -20,21 +20,16 @@ from dayrate.serving.simulator.engine import simulate
 from dayrate.serving.simulator.inputs import (
     EngineKind,
     Limits,
-    RequestList,
     Routing,
     limits_of,
 )
 from dayrate.serving.simulator.law import StepLaw, step_law
 from dayrate.serving.simulator.outcome import Simulation, Summary, summary
-from dayrate.units import DAY_S
-from dayrate.workload.arrivals import poisson_arrivals, spread_stamps
-from dayrate.workload.traces import BLOCK_TOKENS, Trace, prefix_ids, read_trace
+from dayrate.workload.draw import Draw
 
 __all__ = ["Ask", "SimulatedDay", "simulate_scenario"]
 
 _SAMPLES = 720
-_BLOCK_TOKENS = 16  # of vLLM
-_MOST_REQUESTS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +38,18 @@ class Ask:
 
     replicas: int | None = None  # None: as many as the closed form takes
     seed: int = 0
-    duration_s: float = 3600.0  # where there is no trace
+    draw: Draw = field(default_factory=Draw)
     routing: Routing = Routing.ROUND_ROBIN
     engine: EngineKind = EngineKind.AUTO
     max_waiting: int | None = None
     timeout_s: float = math.inf
     chunked_prefill: bool = True
     ways: Ways = field(default_factory=Ways)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the arrivals, where nothing else says it. [s]"""
+        return self.draw.duration_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,33 +91,24 @@ class SimulatedDay:
 
 def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
     """Size the replicas as a quote does, then serve every request on them."""
-    if not ask.duration_s > 0 or not math.isfinite(ask.duration_s):
-        raise InvalidInput(
-            f"The duration is {ask.duration_s:g} s; give a time above 0, for "
-            "example 3600."
-        )
     if ask.replicas is not None and ask.replicas < 1:
         raise InvalidInput(f"{ask.replicas} replicas serve nobody. Give 1 or more.")
     w = Working()
-    r = resolve(scenario, w)
+    demand = demanded(scenario, ask.draw, ask.seed, w)
+    r, requests = demand.resolved, ask.ways.ordered(demand.requests)
     plan = deploy(_sized_freely(scenario, ask), r, w)
-    rng = np.random.default_rng(ask.seed)
-    requests, block_tokens, notes = _requests(scenario, r, ask, rng)
-    requests = ask.ways.ordered(requests)
-    replica = dataclasses.replace(
-        plan.replica,
-        engine=dataclasses.replace(
-            plan.replica.engine, chunked_prefill=ask.chunked_prefill
-        ),
+    engine = dataclasses.replace(
+        plan.replica.engine, chunked_prefill=ask.chunked_prefill, speculation=None
     )
+    replica = dataclasses.replace(plan.replica, engine=engine)
+    drafts = drafts_of(plan.replica.engine.speculation, replica)
     longest = _longest(scenario, r)
     lengths = np.asarray(requests.input_tokens) + np.asarray(requests.output_tokens)
-    drafts = ask.ways.drafts(replica)
     limits = limits_of(
         replica,
         float(r.traffic.context_tokens),
         drafts,
-        block_tokens=block_tokens,
+        block_tokens=demand.block_tokens or 16,
         max_context_tokens=longest,
         **({} if ask.max_waiting is None else {"max_waiting": ask.max_waiting}),
         timeout_s=ask.timeout_s,
@@ -148,7 +139,7 @@ def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
         summary=summary(run, plan.slo, count * limits.kv_blocks),
         seed=ask.seed,
         routing=ask.routing,
-        notes=notes,
+        notes=demand.notes,
     )
 
 
@@ -164,78 +155,6 @@ def _longest(scenario: Scenario, r: Resolved) -> int:
     asked, limit = scenario.model.max_model_len, r.model.max_position_embeddings
     found = asked if asked is not None else limit
     return 1 << 40 if found is None else int(found)
-
-
-def _requests(
-    scenario: Scenario, r: Resolved, ask: Ask, rng: np.random.Generator
-) -> tuple[RequestList, int, tuple[str, ...]]:
-    path = scenario.workload.trace
-    if path is not None:
-        return _of_trace(read_trace(Path(path)), r, rng)
-    shape = r.workload.shape
-    rate = r.workload.requests_per_day * shape.peak_over_mean / DAY_S
-    if rate * ask.duration_s > _MOST_REQUESTS:
-        raise InvalidInput(
-            f"{rate * ask.duration_s:.3g} requests are more than one simulation takes "
-            f"({_MOST_REQUESTS:g}). Give a shorter --duration."
-        )
-    arrival = poisson_arrivals(rate, ask.duration_s, rng)
-    if len(arrival) == 0:
-        raise InvalidInput(
-            f"No request comes in {ask.duration_s:g} s at {rate:.3g} a second. "
-            "Give a longer --duration."
-        )
-    w = r.workload
-    sides = (w.input_length.tokens, w.output_length.tokens)
-    drawn = [np.maximum(np.round(rng.choice(t, len(arrival))), 1.0) for t in sides]
-    requests = RequestList(
-        arrival,
-        drawn[0].astype(np.int64),
-        drawn[1].astype(np.int64),
-        cached_input_frac=float(r.traffic.cached_input_frac),
-    )
-    return (
-        requests,
-        _BLOCK_TOKENS,
-        ("Poisson arrivals at the busiest hour's mean rate",),
-    )
-
-
-def _of_trace(
-    trace: Trace, r: Resolved, rng: np.random.Generator
-) -> tuple[RequestList, int, tuple[str, ...]]:
-    if trace.requests is not None:
-        raise InvalidInput(
-            f"{trace.name} has windows of requests; a simulation needs each request. "
-            "Give a trace by request, or lengths and --requests-per-day."
-        )
-    if trace.arrival_s is None:
-        raise InvalidInput(
-            f"{trace.name} does not say when requests came. Give a trace with "
-            "arrivals, or lengths and --requests-per-day."
-        )
-    notes = list(trace.notes)
-    arrival, tick = spread_stamps(trace.arrival_s - trace.arrival_s[0], rng)
-    if tick is not None:
-        notes.append(f"arrivals spread within the {tick:g} s that share a stamp")
-    blocks, cancel = trace.blocks, trace.cancel_s
-    requests = RequestList(
-        arrival,
-        np.ceil(trace.input_tokens).astype(np.int64),
-        np.ceil(trace.output_tokens).astype(np.int64),
-        priority=trace.priority,
-        block_offsets=None if blocks is None else blocks.offsets,
-        block_ids=None if blocks is None else np.array(prefix_ids(blocks)),
-        cached_input_frac=float(r.traffic.cached_input_frac),
-        cancel_s=None if cancel is None else cancel - trace.arrival_s[0],
-    )
-    if blocks is None:
-        return requests, _BLOCK_TOKENS, tuple(notes)
-    if blocks.tokens is None:
-        return requests, BLOCK_TOKENS, tuple(notes)
-    notes.append("prefix blocks of unequal size: cut into blocks of 16 tokens")
-    requests = cut_alike(requests, blocks.tokens, _BLOCK_TOKENS)
-    return requests, _BLOCK_TOKENS, tuple(notes)
 
 
 def _json(value: Any) -> Any:

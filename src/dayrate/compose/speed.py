@@ -32,7 +32,7 @@ def serving_at_peak(
 
 def deployment_of(r: Resolved, plan: Plan, pricing: Pricing) -> Deployment:
     """Name the machines and the split."""
-    p, engine = plan.replica.parallelism, r.engine
+    p, engine, drafts = plan.replica.parallelism, r.engine, r.engine.speculation
     servers = plan.accelerators / r.server.accelerators
     if pricing is Pricing.OWNED:
         servers = float(math.ceil(servers))  # nobody buys half of one
@@ -53,6 +53,8 @@ def deployment_of(r: Resolved, plan: Plan, pricing: Pricing) -> Deployment:
         max_num_seqs=int(engine.max_num_seqs),
         max_num_batched_tokens=int(engine.max_num_batched_tokens),
         gpu_memory_utilization=float(engine.gpu_memory_utilization),
+        num_speculative_tokens=None if drafts is None else drafts.draft_tokens,
+        tokens_per_step=None if drafts is None else float(drafts.tokens_per_step),
         pricing=pricing.value,
     )
 

@@ -11,7 +11,7 @@ from dayrate.errors import InvalidInput
 from dayrate.perf.deployment import Parallelism
 from dayrate.scenario.schema import DeploymentSection
 
-__all__ = ["splits"]
+__all__ = ["check_split", "splits"]
 
 MAX_STAGES = 8
 WIDE_SERVERS = (1, 2, 4, 8, 16)  # of a wide expert-parallel replica
@@ -26,7 +26,7 @@ def splits(section: DeploymentSection, model: ModelSpec, server: Server) -> Para
     experts may also give every accelerator its own sequences and share the experts
     over all of them, as DeepSeek serves V3. What the scenario fixes stays fixed.
     """
-    _check(section, model)
+    check_split(section, model)
     rows = list(_candidates(section, model, server))
     if section.accelerators is not None:
         held = [s for s in rows if s[0] * s[1] * s[2] <= section.accelerators]
@@ -61,7 +61,7 @@ def _candidates(
         yield t, p, d
 
 
-def _check(section: DeploymentSection, model: ModelSpec) -> None:
+def check_split(section: DeploymentSection, model: ModelSpec) -> None:
     """Refuse a given split that no engine runs."""
     tensor, stages = section.tensor_parallel_size, section.pipeline_parallel_size
     if tensor is not None and not _divides_heads(model, tensor):

@@ -163,22 +163,23 @@ def _softmax_core(a: Attention, rank: Rank) -> list[Operator]:
 
 
 def _cross(a: Attention, rank: Rank) -> list[Operator]:
-    """Attend to the encoder's output, whose keys and values are computed once.
-
-    ``decode_context_tokens`` counts input and output; self and cross attention cost
-    the same per attended token, so the cross operator carries both contexts and
-    `blocks` lists no decode attention for the decoder's own tokens.
-    """
+    """Attend to the encoder's output, whose keys and values are computed once."""
     width = a.n_heads / rank.tensor * a.head_dim
     kv_width = 2 * _kv_heads(a, rank.tensor) * a.head_dim
     shape = rank.shape
     decoding = dataclasses.replace(
-        rank, shape=dataclasses.replace(shape, prefill_tokens=0.0)
+        rank,
+        shape=dataclasses.replace(
+            shape,
+            prefill_tokens=0.0 * shape.prefill_tokens,
+            decode_context_tokens=shape.decode_cross_tokens,
+        ),
     )
+    _prompt, attended = _softmax_core(a, decoding)
     return [
         decoding.gemm("cross_q", rank.hidden, width),
         rank.gemm("cross_kv", rank.hidden, kv_width, tokens=shape.prefill_tokens),
-        *_softmax_core(a, decoding),
+        dataclasses.replace(attended, name="cross_attention"),
         decoding.gemm("cross_out", width, rank.hidden),
     ]
 
@@ -246,7 +247,7 @@ def _core(
     in_out = 2 * width * fmt.activations.bytes
     # a window also shortens what a chunk reads back, in the same proportion
     context = np.maximum(s.prefill_context_tokens, 1.0)
-    seen = _seen(context, window)
+    seen = _seen_of_prompt(context, s.prefill_prompt_tokens, window)
     read_back = s.prefill_read_tokens * seen / context
     return [
         Operator(
@@ -263,9 +264,9 @@ def _core(
             OpKind.ATTENTION_DECODE,
             fmt.kv_cache,
             flop=flop_per_pair_decode
-            * s.decode_sequences
+            * s.decode_tokens
             * _seen(s.decode_context_tokens, window),
-            activation_bytes=in_out * s.decode_sequences,
+            activation_bytes=in_out * s.decode_tokens,
             kv_bytes=per_token
             * s.decode_sequences
             * _seen(s.decode_context_tokens, window),
@@ -317,11 +318,25 @@ def _recurrence(
             "state_decode",
             OpKind.ATTENTION_DECODE,
             fmt.activations,
-            flop=flop_per_token * s.decode_sequences,
+            flop=flop_per_token * s.decode_tokens,
             kv_bytes=2 * state_bytes(mixer) / rank.tensor * s.decode_sequences,
             m_tokens=s.decode_sequences,
         ),
     ]
+
+
+def _seen_of_prompt(context: Num, prompt: Num, window: int | None) -> Num:
+    """Mean context of a prompt's tokens under a window.
+
+    Of a whole prompt, the first ``window`` tokens see 1, 2, ... and the others all of
+    it; of a chunk only the mean is known.
+    """
+    if window is None:
+        return context
+    length = np.maximum(prompt, window)
+    whole = window - window * (window - 1.0) / (2.0 * length)
+    exact = np.where(prompt > window, whole, context)
+    return np.where(np.asarray(prompt) > 0, exact, np.minimum(context, window))
 
 
 def _kv_heads(a: Attention, tensor: Num) -> Num:

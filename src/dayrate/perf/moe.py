@@ -109,8 +109,8 @@ def _routed(moe: Moe, rank: Rank) -> list[Operator]:
     up = 2 if moe.gated else 1
     width = moe.intermediate_size
     latent = [
-        rank.gemm("latent_down", rank.hidden, size),
-        rank.gemm("latent_up", size, rank.hidden),
+        rank.gemm("experts_latent_down", rank.hidden, size),
+        rank.gemm("experts_latent_up", size, rank.hidden),
     ]
     visits = rank.routed_tokens * moe.experts_per_token / rank.expert_shards
     moved = visits * (up + 1) * width
@@ -140,6 +140,7 @@ def _expert_gemm(name: str, k: int, n: int, moe: Moe, rank: Rank) -> Operator:
         weight_bytes=one.weight_bytes * touched / shards,
         activation_bytes=one.activation_bytes / shards,
         m_tokens=visits / np.maximum(touched, 1.0),
+        sides=one.sides,
     )
 
 

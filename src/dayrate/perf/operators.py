@@ -37,6 +37,9 @@ class Operator:
         Rows of the product: tokens that share one read of the weights. [token]
     count : Num
         Calls per step. [1]
+    sides : tuple of Num
+        Rows and columns of the matrix on this accelerator; none where the operator
+        is no product with one. [1]
     """
 
     name: str
@@ -48,6 +51,7 @@ class Operator:
     kv_bytes: Num = 0.0
     m_tokens: Num = 0.0
     count: Num = 1
+    sides: tuple[Num, Num] | None = None
 
     @property
     def bytes(self) -> Num:
@@ -67,13 +71,22 @@ class StepShape:
         Tokens that such a token attends to, on average: half of a prompt when it is
         computed whole, more when its beginning was cached. [token]
     decode_sequences : Num
-        Sequences that each get one output token. [1]
+        Sequences that each get a token. [1]
     decode_context_tokens : Num
         Their mean context. [token]
     logit_sequences : Num
         Positions for which the next token is sampled. [1]
     prefill_read_tokens : Num
         Cached tokens that prefill reads, summed over its sequences. [token]
+    decode_tokens_each : Num
+        Tokens computed for each decoding sequence: one, and drafted ones that are
+        verified beside it, all of which share one reading of its cache. [token]
+    prefill_prompt_tokens : Num
+        Length of prompts that are computed whole, where known: windows then cap the
+        context of each of their tokens and not only the mean. [token]
+    decode_cross_tokens : Num
+        Of the context of decoding sequences, what cross attention sees: the tokens
+        of the encoder. [token]
     """
 
     prefill_tokens: Num = 0.0
@@ -82,11 +95,19 @@ class StepShape:
     decode_context_tokens: Num = 0.0
     logit_sequences: Num = 0.0
     prefill_read_tokens: Num = 0.0
+    decode_tokens_each: Num = 1.0
+    prefill_prompt_tokens: Num = 0.0
+    decode_cross_tokens: Num = 0.0
+
+    @property
+    def decode_tokens(self) -> Num:
+        """Tokens of the decoding sequences. [token]"""
+        return self.decode_sequences * self.decode_tokens_each
 
     @property
     def tokens(self) -> Num:
         """Tokens that pass the dense layers. [token]"""
-        return self.prefill_tokens + self.decode_sequences
+        return self.prefill_tokens + self.decode_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +186,20 @@ class Rank:
             weight_bytes=k * n * fmt.bytes * np.minimum(m, 1.0),  # unused: unread
             activation_bytes=m * (k + n) * self.formats.activations.bytes,
             m_tokens=m,
+            sides=(k, n),
         )
 
-    def elementwise(self, name: str, values_per_token: Num) -> Operator:
+    def elementwise(
+        self, name: str, values_per_token: Num, *, tokens: Num | None = None
+    ) -> Operator:
         """Read or write ``values_per_token`` activations for each token."""
-        moved = self.shape.tokens * values_per_token
+        m = self.shape.tokens if tokens is None else tokens
+        moved = m * values_per_token
         return Operator(
             name=name,
             kind=OpKind.ELEMENTWISE,
             dtype=self.formats.activations,
             flop=moved,
             activation_bytes=moved * self.formats.activations.bytes,
-            m_tokens=self.shape.tokens,
+            m_tokens=m,
         )

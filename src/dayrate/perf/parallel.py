@@ -75,9 +75,8 @@ def accelerator_rank(
     """
     ranks = scheduling_ranks(parallelism)
     stages = parallelism.pipeline
-    tokens = _share(shape.prefill_tokens, stages) + _share(
-        shape.decode_sequences, stages
-    )
+    decoding = _share(shape.decode_sequences, stages) * shape.decode_tokens_each
+    tokens = _share(shape.prefill_tokens, stages) + decoding
     local = StepShape(
         prefill_tokens=_share(shape.prefill_tokens, ranks),
         prefill_context_tokens=shape.prefill_context_tokens,
@@ -85,6 +84,9 @@ def accelerator_rank(
         decode_context_tokens=shape.decode_context_tokens,
         logit_sequences=_share(shape.logit_sequences, ranks),
         prefill_read_tokens=shape.prefill_read_tokens / ranks,
+        decode_tokens_each=shape.decode_tokens_each,
+        prefill_prompt_tokens=shape.prefill_prompt_tokens,
+        decode_cross_tokens=shape.decode_cross_tokens,
     )
     return Rank(
         hidden=model.hidden_size,

@@ -123,4 +123,6 @@ def _host_s(model: ModelSpec, rank: Rank, efficiency: Efficiency) -> Num:
     uncaptured = host.prefill_layer_s * np.minimum(rank.shape.prefill_tokens, 1.0)
     once = host.step_s + (host.layer_s + uncaptured) * model.n_layers
     sequences = rank.shape.logit_sequences
+    if model.is_encoder:  # which scores every token of a sequence
+        sequences = sequences / np.maximum(rank.shape.prefill_prompt_tokens, 1.0)
     return once * np.minimum(rank.shape.tokens, 1.0) + host.sequence_s * sequences

@@ -63,6 +63,8 @@ class Canvas:
     def bullet(self, text: str) -> None:
         """Write one entry of a list."""
         grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column()
+        grid.add_column(overflow="fold")  # Chinese has few blanks to break at
         grid.add_row(Text("-"), Text(text))
         self.write(Padding(grid, (0, 0, 0, 2)))
 

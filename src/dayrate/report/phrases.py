@@ -18,8 +18,18 @@ PHRASES = (
     mark("{side} lengths of {name} scaled from a mean of {was} to {now} tokens"),
     mark("{late} rows were out of order of arrival and were sorted"),
     mark("{n} of {rows} rows dropped: {why}"),
+    mark("arrivals spread within the {tick} s that share a stamp"),
+    mark("Poisson arrivals at the busiest hour's mean rate"),
+    mark("lengths scaled to the means asked for"),
+    mark("hash_ids left out, since prompts were scaled"),
+    mark("prefix blocks of {size} tokens: there would be too many smaller ones"),
+    mark("turns of a session come when they are drawn, answered or not"),
     mark("Multi-token prediction layers are left out."),
     mark("The config names no number format: BF16 is assumed."),
+    mark(
+        "Read with the head that fills in masked words; the embedding of segments "
+        "belongs to that of tokens."
+    ),
     mark("replicas of each hour, times the accelerators of one"),
     mark("a widely rented accelerator"),
     mark("no lengths were given"),

@@ -9,6 +9,7 @@ from dayrate.compose.simulation import SimulatedDay
 from dayrate.report.canvas import Canvas, Page
 from dayrate.report.i18n import Words, mark
 from dayrate.report.numbers import figure, percent
+from dayrate.report.phrases import phrase
 from dayrate.serving.simulator.outcome import Latency
 
 __all__ = ["render_simulation"]
@@ -36,7 +37,7 @@ def render_simulation(day: SimulatedDay, page: Page) -> str:
     if day.notes:
         canvas.heading(_("Notes"))
         for note in day.notes:
-            canvas.bullet(_(note))
+            canvas.bullet(phrase(note, _))
     return canvas.text()
 
 

@@ -231,6 +231,12 @@ def _limits(canvas: Canvas, d: Deployment) -> str | None:
         parts.append(_("{n} sequences").format(n=figure(d.max_num_seqs)))
     if d.max_num_batched_tokens is not None:
         parts.append(_("{n} tokens").format(n=figure(d.max_num_batched_tokens)))
+    if d.num_speculative_tokens is not None and d.tokens_per_step is not None:
+        parts.append(
+            _("{n} drafted, {each} tokens a step").format(
+                n=d.num_speculative_tokens, each=figure(d.tokens_per_step)
+            )
+        )
     return _(", ").join(parts) or None
 
 

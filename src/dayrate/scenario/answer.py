@@ -18,7 +18,7 @@ from dayrate.scenario.result import (
 )
 from dayrate.scenario.schema import Scenario
 
-__all__ = ["Quote", "explain"]
+__all__ = ["Quote", "evidence_row", "explain"]
 
 SCHEMA_VERSION = 1
 
@@ -78,7 +78,7 @@ class Quote:
                 },
             },
             "intervals": {k: v.to_dict() for k, v in self.intervals.items()},
-            "evidence": [_evidence(line, self.ledger) for line in self.ledger],
+            "evidence": [evidence_row(line, self.ledger) for line in self.ledger],
             "omissions": list(self.omissions),
             "notes": list(self.notes),
         }
@@ -101,7 +101,7 @@ class Quote:
             import pandas as pd  # noqa: PLC0415 - optional, slow to load
         except ImportError:
             raise MissingExtra(what="to_frame()", extra="frame") from None
-        return pd.DataFrame([_evidence(line, self.ledger) for line in self.ledger])
+        return pd.DataFrame([evidence_row(line, self.ledger) for line in self.ledger])
 
 
 def explain(ledger: Ledger) -> str:
@@ -118,7 +118,8 @@ def _explained(line: Line, ledger: Ledger) -> str:
     return f"{head}\n    {source}[{line.grade.label}]"
 
 
-def _evidence(line: Line, ledger: Ledger) -> dict[str, Any]:
+def evidence_row(line: Line, ledger: Ledger) -> dict[str, Any]:
+    """Write a line of evidence as JSON types."""
     return {
         "name": line.name,
         "value": line.value,

@@ -32,6 +32,8 @@ class Deployment:
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     gpu_memory_utilization: float | None = None
+    num_speculative_tokens: int | None = None  # None: nothing is drafted
+    tokens_per_step: float | None = None  # of a sequence; None: 1
     pricing: str | None = None
 
 

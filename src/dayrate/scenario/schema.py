@@ -146,6 +146,9 @@ class WorkloadSection(Section):
         None, description="a use with its lengths: chat, code completion, ..."
     )
     trace: str | None = Field(None, description="path of a trace file")
+    trace_model: str | None = Field(
+        None, description="of a trace of several models, the one to take"
+    )
     users: Positive | None = Field(None, description="users per day")
     requests_per_user: Positive | None = Field(
         None, description="requests per user and day"
@@ -257,6 +260,18 @@ class DeploymentSection(Section):
     )
     gpu_memory_utilization: PositiveShare | None = Field(
         None, description="share of accelerator memory that is used"
+    )
+    num_speculative_tokens: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None, description="tokens drafted for each sequence and step"
+    )
+    speculative_acceptance: Share | None = Field(
+        None, description="share of drafted tokens that are accepted, as vLLM logs it"
+    )
+    speculative_method: Literal["eagle", "ngram", "draft"] | None = Field(
+        None, description="what drafts; eagle (or MTP): a layer of the model"
+    )
+    speculative_model: str | None = Field(
+        None, description="draft model: a catalogue id or the path of a config.json"
     )
     headroom_frac: Annotated[float, Field(ge=0), In("1")] | None = Field(
         None, description="capacity above the peak, as a share"

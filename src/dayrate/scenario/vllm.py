@@ -1,5 +1,6 @@
 """A pasted ``vllm serve …`` line as the model and deployment of a scenario."""
 
+import json
 import shlex
 from collections.abc import Iterator
 
@@ -57,7 +58,9 @@ def from_vllm(line: str) -> tuple[ScenarioFile, tuple[str, ...]]:
     ignored: list[str] = []
     for option, value in _options(_words(line)):
         name = _SHORT.get(option, option.removeprefix("--").replace("-", "_"))
-        if name not in _TAKEN:
+        if name == "speculative_config":
+            flags |= _speculation(value or "")
+        elif name not in _TAKEN:
             ignored.append(option)
         elif value is None and name != "enable_expert_parallel":
             raise InvalidInput(
@@ -66,6 +69,25 @@ def from_vllm(line: str) -> tuple[ScenarioFile, tuple[str, ...]]:
         elif value != "auto":  # vLLM's word for its default
             flags[name] = "true" if value is None else value
     return ScenarioFile("vllm", nested(flags)), tuple(ignored)
+
+
+def _speculation(text: str) -> dict[str, str]:
+    """Read vLLM's JSON on speculative decoding; what drafts decides the cost."""
+    try:
+        config = json.loads(text)
+        method = str(config.get("method", "draft_model"))
+        flags = {"num_speculative_tokens": str(config["num_speculative_tokens"])}
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise InvalidInput(
+            f"--speculative-config of the vllm line is {text!r}; it must be JSON with "
+            "num_speculative_tokens."
+        ) from None
+    one_layer = {"eagle": "eagle", "eagle3": "eagle", "ngram": "ngram"}
+    kind = "eagle" if method.endswith("mtp") else one_layer.get(method, "draft")
+    flags["speculative_method"] = kind
+    if kind == "draft" and "model" in config:
+        flags["speculative_model"] = str(config["model"])
+    return flags
 
 
 def _words(line: str) -> list[str]:

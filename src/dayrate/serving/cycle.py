@@ -66,7 +66,7 @@ class Cycle:
         spread = np.sqrt(share * (1.0 - share) / steps)
         slower = np.maximum(self.chunk_s - self.plain_s, 0.0)
         high = np.minimum(self.mean_s + z * spread * slower, self.plain_s + slower)
-        return np.where(traffic.decode_steps > 0, high, 0.0)
+        return np.where(traffic.decode_steps > 0, high / traffic.tokens_per_step, 0.0)
 
 
 def mean_cycle(replica: Replica, traffic: Traffic, starts: Num) -> Cycle:
@@ -102,7 +102,7 @@ def mean_cycle(replica: Replica, traffic: Traffic, starts: Num) -> Cycle:
     batch = starts * traffic.decode_steps
     entering = starts * traffic.uncached_tokens
     chunked = replica.engine.chunked_prefill
-    taken = batch if chunked else 0.0
+    taken = batch * replica.engine.decode_tokens_each if chunked else 0.0
     room = np.maximum(replica.max_step_tokens - taken, replica.schedulers)
     prompts = traffic.uncached_tokens * replica.schedulers
     chunk = np.minimum(prompts, room) if chunked else prompts

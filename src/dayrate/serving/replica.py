@@ -1,5 +1,6 @@
 """What serves, what it serves, and what was promised."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +8,16 @@ import numpy as np
 from dayrate.catalog.model import ModelSpec
 from dayrate.perf.deployment import Machine, Parallelism, Precision
 from dayrate.perf.efficiency import Efficiency
-from dayrate.perf.memory import MemoryPlan, memory_plan, workspace_bytes
+from dayrate.perf.memory import (
+    MemoryPlan,
+    memory_plan,
+    weight_bytes_per_accelerator,
+    workspace_bytes,
+)
 from dayrate.perf.operators import StepShape
 from dayrate.perf.parallel import scheduling_ranks
 from dayrate.perf.step import StepTime, step_time
+from dayrate.serving.speculation import Speculation, speculative_step_time
 from dayrate.units import Num
 
 __all__ = ["Engine", "Replica", "Slo", "Traffic"]
@@ -23,7 +30,8 @@ class Engine:
     They hold for each scheduler: once per attention-data rank, and the token limit
     once per pipeline micro-batch. A pipeline drains after ``submitted_tokens`` of a
     prompt: llama.cpp hands over 2048 at a time. ``request_s`` passes before the first
-    token outside the model: network, tokenizer, scheduling.
+    token outside the model: network, tokenizer, scheduling. ``speculation`` drafts
+    tokens for every decoding sequence.
     """
 
     max_num_seqs: Num
@@ -32,6 +40,12 @@ class Engine:
     chunked_prefill: bool = True
     submitted_tokens: Num = float("inf")
     request_s: Num = 0.0
+    speculation: Speculation | None = None
+
+    @property
+    def decode_tokens_each(self) -> int:
+        """Tokens of a step's budget that a decoding sequence takes. [token]"""
+        return 1 if self.speculation is None else self.speculation.draft_tokens + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,9 @@ class Traffic:
     arrival_scv : Num
         Squared coefficient of variation of the times between arrivals at a replica: 1
         for Poisson arrivals, 1/n where n replicas take turns at them. [1]
+    tokens_per_step : Num
+        Tokens that a decoding sequence gets in a step: above 1 where drafts are
+        accepted (`Speculation`). [token]
     """
 
     input_tokens: Num
@@ -62,6 +79,7 @@ class Traffic:
     output_cv: Num = 0.0
     input_cv: Num | None = None
     arrival_scv: Num = 1.0
+    tokens_per_step: Num = 1.0
 
     @property
     def cached_tokens(self) -> Num:
@@ -77,7 +95,17 @@ class Traffic:
     @property
     def decode_steps(self) -> Num:
         """Steps after the one that yields the first token. [1]"""
+        return self.later_tokens / self.tokens_per_step
+
+    @property
+    def later_tokens(self) -> Num:
+        """Output tokens after the first. [token]"""
         return np.maximum(self.output_tokens - 1.0, 0.0)
+
+    @property
+    def resident_steps(self) -> Num:
+        """Steps that a request holds a slot: the first token's and the others. [1]"""
+        return self.decode_steps + 1.0
 
     @property
     def context_tokens(self) -> Num:
@@ -141,7 +169,17 @@ class Replica:
         return self.engine.max_num_batched_tokens * self.schedulers
 
     def step(self, shape: StepShape) -> StepTime:
-        """Time of one step."""
+        """Time of one step, drafts and their verification included."""
+        if self.engine.speculation is not None:
+            return speculative_step_time(
+                self.model,
+                self.machine,
+                self.parallelism,
+                self.precision,
+                shape,
+                efficiency=self.efficiency,
+                speculation=self.engine.speculation,
+            )
         return step_time(
             self.model,
             self.machine,
@@ -151,9 +189,30 @@ class Replica:
             efficiency=self.efficiency,
         )
 
+    @property
+    def _held_model(self) -> ModelSpec:
+        """The layers of the model and of what drafts for it."""
+        speculation = self.engine.speculation
+        if speculation is None or speculation.draft is None:
+            return self.model
+        blocks = (*self.model.blocks, *speculation.draft.blocks)
+        return dataclasses.replace(self.model, blocks=blocks)
+
+    def _narrow_draft_bytes(self, held: ModelSpec) -> Num:
+        """Count what a draft takes beyond layers of the large model's width. [B]"""
+        speculation = self.engine.speculation
+        draft = None if speculation is None else speculation.draft
+        if draft is None or draft.hidden_size == self.model.hidden_size:
+            return 0.0
+        own, both, alone = (
+            weight_bytes_per_accelerator(m, self.parallelism, self.precision)
+            for m in (draft, held, self.model)
+        )
+        return own - (both - alone)
+
     def memory(self, context_tokens: Num) -> MemoryPlan:
         """Share the memory out for sequences of this context."""
-        engine = self.engine
+        engine, held = self.engine, self._held_model
         workspace = workspace_bytes(
             self.model,
             self.parallelism,
@@ -162,8 +221,9 @@ class Replica:
             sequences=engine.max_num_seqs,
             reserve_bytes=self.efficiency.reserve_bytes,
         )
+        workspace = workspace + self._narrow_draft_bytes(held)
         return memory_plan(
-            self.model,
+            held,
             self.machine,
             self.parallelism,
             self.precision,

@@ -117,7 +117,7 @@ def static_batch(replica: Replica, traffic: Traffic, batch: Num, slots: Num) -> 
     return Run(
         requests_per_s=batch / whole,
         ttft_s=ttft,
-        tpot_s=np.where(steps > 0, decode.total_s, 0.0),
+        tpot_s=np.where(steps > 0, decode.total_s / traffic.tokens_per_step, 0.0),
         e2e_s=whole,
         compute_frac=compute / once,
         memory_frac=memory / once,
@@ -280,8 +280,10 @@ def open_loop(
     count = np.where(endless, 1.0, requests)
     behind = count / 2.0 * np.maximum(1.0 / most - 1.0 / rate, 0.0)
     ttft = calm.ttft_mean_s + np.where(endless, 0.0, behind)
-    tpot = np.where(rate < most, calm.tpot_mean_s, full.mean_s)
-    stay = ttft + traffic.decode_steps * tpot
+    tpot = np.where(
+        rate < most, calm.tpot_mean_s, full.mean_s / traffic.tokens_per_step
+    )
+    stay = ttft + traffic.later_tokens * tpot
     arriving = count / np.minimum(rate, most)
     done = np.where(endless, np.minimum(rate, most), count / (arriving + stay))
     starts = np.minimum(calm.batch / np.maximum(traffic.decode_steps, 1.0), full.starts)
@@ -317,12 +319,11 @@ def _starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
 
 def _most_starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
     """Bound starts per step: all of ``active`` decode, or prompts fill the budget."""
-    in_budget = replica.max_step_tokens / (
-        traffic.decode_steps + traffic.uncached_tokens
-    )
+    decoded = traffic.decode_steps * replica.engine.decode_tokens_each
+    in_budget = replica.max_step_tokens / (decoded + traffic.uncached_tokens)
     if not replica.engine.chunked_prefill:
         in_budget = np.maximum(in_budget, 1.0)
-    return np.minimum(active / np.maximum(traffic.output_tokens, 1.0), in_budget)
+    return np.minimum(active / traffic.resident_steps, in_budget)
 
 
 def _prefill_wait(replica: Replica, traffic: Traffic, cycle: Cycle, active: Num) -> Num:
@@ -385,7 +386,7 @@ def _run(
         requests_per_s=requests_per_s,
         ttft_s=ttft_s,
         tpot_s=tpot,
-        e2e_s=ttft_s + traffic.decode_steps * tpot,
+        e2e_s=ttft_s + traffic.later_tokens * tpot,
         compute_frac=step.compute_s / step.total_s,
         memory_frac=step.memory_s / step.total_s,
     )

@@ -379,13 +379,14 @@ def static_batch_seconds(replica: Replica, traffic: Traffic, batch: Num) -> Num:
 def _start_limits(replica: Replica, traffic: Traffic) -> list[Num]:
     """Bound the starts per step by memory, sequences and tokens (see `_LIMITS`)."""
     memory = replica.memory(traffic.context_tokens)
-    tokens_per_start = traffic.decode_steps + traffic.uncached_tokens
+    decoded = traffic.decode_steps * replica.engine.decode_tokens_each
+    tokens_per_start = decoded + traffic.uncached_tokens
     in_budget = replica.max_step_tokens / tokens_per_start
     if not replica.engine.chunked_prefill:
         in_budget = np.maximum(in_budget, 1.0)
     limits = (
-        np.maximum(memory.kv_sequences, 1e-9) / traffic.output_tokens,
-        replica.max_sequences / traffic.output_tokens,
+        np.maximum(memory.kv_sequences, 1e-9) / traffic.resident_steps,
+        replica.max_sequences / traffic.resident_steps,
         in_budget,
     )
     return [np.asarray(x, dtype=float) for x in np.broadcast_arrays(*limits)]
@@ -455,7 +456,7 @@ def _in_flight(traffic: Traffic, point: OperatingPoint) -> Num:
     """
     tokens = traffic.input_tokens + traffic.output_tokens
     served = point.tokens_per_s / tokens
-    return np.maximum(served * point.step_s * traffic.output_tokens, 1.0)
+    return np.maximum(served * point.step_s * traffic.resident_steps, 1.0)
 
 
 def _seconds_per_request(
@@ -468,7 +469,8 @@ def _seconds_per_request(
         cached_input_frac=cached / (uncached + cached),
         output_tokens=output,
     )
-    return 1.0 / mean_cycle(replica, longer, in_flight / output).requests_per_s
+    starts = in_flight / longer.resident_steps
+    return 1.0 / mean_cycle(replica, longer, starts).requests_per_s
 
 
 def _or_nan(value: Num, ok: npt.NDArray[np.bool_]) -> Num:

@@ -149,11 +149,11 @@ def first_token_wait(
             together < 1, (1.0 - together) * b, 0.0
         )
 
-    slots = full.starts * traffic.output_tokens
+    slots = full.starts * traffic.resident_steps
     busy = np.minimum(cycle.requests_per_s / full.requests_per_s, 1.0)
     spread = (1.0 + np.asarray(traffic.output_cv) ** 2) / 2.0
     power = np.sqrt(2.0 * (slots + 1.0)) - 1.0
-    stay = traffic.output_tokens * cycle.mean_s
+    stay = traffic.resident_steps * cycle.mean_s
     with np.errstate(divide="ignore", invalid="ignore"):
         full_wait = stay / slots * busy**power / (1.0 - busy) * spread
     rest, beside, spread_s = (

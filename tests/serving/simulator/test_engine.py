@@ -136,7 +136,7 @@ def test_drafts_by_hand() -> None:
 
 
 def test_drafts_pay_where_memory_is_the_limit() -> None:
-    assert GUESSED.tokens_per_step == pytest.approx(1 + 0.7 + 0.49 + 0.343)
+    assert GUESSED.tokens_per_step == pytest.approx(3.1)
     requests, limits = drawn(60, 0.5), Limits(64, 2048, 80_000)
     plain = simulate(requests, LAW, limits)
     quick = simulate(requests, DRAFTED, drafted(limits))

@@ -36,6 +36,8 @@ class Layout:
     embedding_norm_params: int = 0
     embedding_size: int | None = None
     lm_head_bias: bool = False
+    head_transform: bool = False
+    extra_params: int = 0
     notes: tuple[str, ...] = field(default=())
 
 

@@ -102,7 +102,7 @@ class Drafts:
     tokens : int
         Guessed for each sequence and step. [token]
     accepted_frac : float
-        Probability that a guess is right, given that those before it are. [1]
+        Share of the guesses that are confirmed, as vLLM logs it. [1]
     replica : Replica or None
         The model that guesses, on the same accelerators; None where guessing costs
         nothing, as from n-grams of the prompt.
@@ -126,7 +126,7 @@ class Drafts:
     @property
     def tokens_per_step(self) -> float:
         """Mean tokens that a sequence gets in a step. [token]"""
-        return float(np.sum(self.accepted_frac ** np.arange(self.tokens + 1)))
+        return 1.0 + self.tokens * self.accepted_frac
 
 
 def step_law(

@@ -1,0 +1,1 @@
+"""Where every FLOP, byte and cent of a request goes, part by part of the network."""

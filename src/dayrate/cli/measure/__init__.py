@@ -1,0 +1,27 @@
+"""``dayrate measure``: run a real model or endpoint here, and hold it to the model."""
+
+import typer
+
+from dayrate.cli.measure.endpoint import EPILOG as ENDPOINT_EPILOG
+from dayrate.cli.measure.endpoint import endpoint_command
+from dayrate.cli.measure.train import EPILOG as TRAIN_EPILOG
+from dayrate.cli.measure.train import train_command
+from dayrate.cli.output import write
+
+__all__ = ["app"]
+
+app = typer.Typer(context_settings={"help_option_names": ["--help", "-h"]})
+
+
+@app.callback(
+    invoke_without_command=True,
+    help="Run a real model here, measure it, and compare it with the prediction.",
+)
+def measure(ctx: typer.Context) -> None:
+    """Answer what needs no command."""
+    if ctx.invoked_subcommand is None:
+        write(ctx.get_help())
+
+
+app.command("endpoint", epilog=ENDPOINT_EPILOG)(endpoint_command)
+app.command("train", epilog=TRAIN_EPILOG)(train_command)

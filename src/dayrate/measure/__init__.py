@@ -1,0 +1,1 @@
+"""A real model or a real endpoint, run here and measured."""

@@ -1,0 +1,1 @@
+"""A small model trained here: tokenise, batch, forward, loss, backward, step."""

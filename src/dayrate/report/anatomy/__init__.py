@@ -1,0 +1,1 @@
+"""An anatomy as people read it: a page of text, a document, a figure."""
