@@ -181,7 +181,7 @@ class _Alone:
     which a request arrives.
     """
 
-    rate: Num  # of requests [1/s]
+    rate: Num  # of requests, to one of the replica's schedulers [1/s]
     plain_s: Num
     each_s: Num  # that a prompt adds to a step which has one
     prefill_s: Num
@@ -192,6 +192,7 @@ class _Alone:
     idle_frac: Num
     fit_prompts: Num
     busy_frac: Num  # of a queue of prompts, each taken on its own
+    stages: Num  # of the pipeline, whose micro-batches take turns at one queue
 
     @property
     def beside_prompts(self) -> Num:
@@ -202,13 +203,15 @@ class _Alone:
 
 
 def _alone(replica: Replica, traffic: Traffic, cycle: Cycle) -> _Alone:
-    rate, plain = cycle.requests_per_s, cycle.plain_s
-    uncached = traffic.uncached_tokens
+    # a prompt is in one micro-batch, and takes as long as one in each of them
+    ranks, plain = replica.schedulers, cycle.plain_s
+    rate = cycle.requests_per_s / ranks
+    prompts = traffic.uncached_tokens * ranks
     token_s = (cycle.pair_s - cycle.chunk_s) / cycle.chunk_tokens
-    each = token_s * uncached
-    piece = np.minimum(uncached * replica.schedulers, cycle.room_tokens)
+    each = token_s * prompts
+    piece = np.minimum(prompts, cycle.room_tokens)
     whole = cycle.chunk_s + token_s * (piece - cycle.chunk_tokens)
-    pieces = np.maximum(uncached * replica.schedulers / cycle.room_tokens, 1.0)
+    pieces = np.maximum(prompts / cycle.room_tokens, 1.0)
     first = whole - each  # of a step with prompts, beside what each of them adds
     cv = np.asarray(traffic.input_spread, dtype=float)
     scv = np.asarray(traffic.arrival_scv, dtype=float)
@@ -219,11 +222,13 @@ def _alone(replica: Replica, traffic: Traffic, cycle: Cycle) -> _Alone:
         none = np.exp(-rate * mean) * (1.0 + rate**2 * varies / 2.0)
         none = np.minimum(none, 1.0)
         mean = (first + (plain - first) * none) / (1.0 - load)
-        square = (
+        of_one = (
             first**2
             + load * mean * (2.0 * first + each * (scv + cv**2))
             + none * (plain**2 - first**2)
-        ) / (1.0 - load**2)
+        )
+        others = mean**2 * (1.0 - 1.0 / ranks)
+        square = (of_one / ranks + others) / (1.0 - load**2 / ranks)
     # a third moment as if steps followed a gamma distribution
     flat = np.maximum(square / mean**2 - 1.0, 0.0)
     return _Alone(
@@ -235,31 +240,33 @@ def _alone(replica: Replica, traffic: Traffic, cycle: Cycle) -> _Alone:
         step_s2=mean**2 * (1.0 + flat) * (1.0 + 2.0 * flat),
         input_cv=cv,
         arrival_scv=scv,
-        idle_frac=np.exp(-cycle.batch - rate * whole),
-        fit_prompts=cycle.room_tokens / uncached,
-        busy_frac=np.minimum(rate * pieces * whole / replica.schedulers, _HEAVIEST),
+        idle_frac=np.exp(-cycle.batch - rate * ranks * whole),
+        fit_prompts=cycle.room_tokens / prompts,
+        busy_frac=np.minimum(rate * pieces * whole, _HEAVIEST),
+        stages=replica.parallelism.pipeline,
     )
 
 
 def _sharing_a_step(x: _Alone) -> tuple[Num, Num, Num]:
     """Rest of a step, others in the next, and the spread, where all fit in a step."""
     load, met = x.rate * x.each_s, 1.0 - x.idle_frac
-    rest = met * x.step_s / 2.0
+    rest = met * x.step_s / 2.0 / x.stages
     beside = x.each_s * x.beside_prompts
     number = x.rate * x.step_s * (x.arrival_scv + x.input_cv**2)
     lengths = x.each_s**2 * (x.input_cv**2 + number)
     steps = np.maximum(x.step_s2 - x.step_s**2, 0.0) * (load + load**2)
-    varies = met * x.step_s2 / 3.0 - rest**2 + lengths + steps
+    varies = met * x.step_s2 / 3.0 / x.stages**2 - rest**2 + lengths + steps
     return rest, beside, np.sqrt(np.maximum(varies, 0.0))
 
 
 def _one_by_one(x: _Alone) -> tuple[Num, Num, Num]:
     """Rest of a decode step, prompts ahead, and the spread, where they queue."""
     own, load, cv2 = x.prefill_s, x.busy_frac, x.input_cv**2
-    rest = (1.0 - x.idle_frac) * x.plain_s / 2.0
+    rest = (1.0 - x.idle_frac) * x.plain_s / 2.0 / x.stages
     varies2 = x.arrival_scv + cv2
-    ahead = load * own * varies2 / (2.0 * (1.0 - load))
-    cubed = load * own**2 * varies2 * (1.0 + 2.0 * cv2) / (3.0 * (1.0 - load))
+    waits = load ** (np.sqrt(2.0 * (x.stages + 1.0)) - 1.0) / (1.0 - load) / x.stages
+    ahead = waits * own * varies2 / 2.0
+    cubed = waits * own**2 * varies2 * (1.0 + 2.0 * cv2) / 3.0 / x.stages
     varies = x.plain_s**2 / 12.0 + ahead**2 + cubed + own**2 * cv2
     return rest, ahead, np.sqrt(varies)
 
