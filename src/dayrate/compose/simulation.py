@@ -8,13 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from dayrate.compose.deploy import deploy
+from dayrate.compose.bill import pricing_of
+from dayrate.compose.deploy import Plan, deploy
+from dayrate.compose.fleetday import Asked, FleetDay, Sized, fleet_day
+from dayrate.compose.policy import policy_of
 from dayrate.compose.resolve import Resolved, resolve
 from dayrate.errors import InvalidInput
 from dayrate.scenario.schema import Scenario
 from dayrate.scenario.working import Working
+from dayrate.serving.autoscale import Autoscale, Scaling
 from dayrate.serving.replica import Slo
+from dayrate.serving.simulator.accrual import fixed_replicas
 from dayrate.serving.simulator.engine import simulate
+from dayrate.serving.simulator.fleet import simulate_fleet
 from dayrate.serving.simulator.inputs import (
     EngineKind,
     Limits,
@@ -23,14 +29,15 @@ from dayrate.serving.simulator.inputs import (
     limits_of,
 )
 from dayrate.serving.simulator.law import StepLaw, step_law
-from dayrate.serving.simulator.outcome import Simulation, Summary, summary
+from dayrate.serving.simulator.outcome import Simulation, Summary
 from dayrate.units import DAY_S
 from dayrate.workload.arrivals import poisson_arrivals, spread_stamps
+from dayrate.workload.day import day_arrivals
 from dayrate.workload.traces import BLOCK_TOKENS, Trace, prefix_ids, read_trace
 
-__all__ = ["Ask", "SimulatedDay", "simulate_scenario"]
+__all__ = ["Ask", "SimulatedDay", "simulate_plan", "simulate_scenario"]
 
-_SAMPLES = 720
+_SAMPLES = 1440
 _MOST_REQUESTS = 20_000_000
 
 
@@ -46,25 +53,37 @@ class Ask:
     max_waiting: int | None = None
     timeout_s: float = math.inf
     chunked_prefill: bool = True
+    compare: bool = True  # with the fixed fleet, where it is another
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedDay:
-    """A simulation with what it was run on."""
+    """A simulation with what it was run on; ``fixed`` is the same on a fixed fleet."""
 
     model: str
     accelerator: str
     accelerators_per_replica: int
-    replicas: int
+    replicas: int  # of the fixed fleet
     closed_form_replicas: int
     limits: Limits
     law: StepLaw
     slo: Slo
-    run: Simulation
-    summary: Summary
+    fleet: FleetDay
+    fixed: FleetDay | None
+    period_s: float
     seed: int
     routing: Routing
     notes: tuple[str, ...]
+
+    @property
+    def run(self) -> Simulation:
+        """What became of each request."""
+        return self.fleet.fleet.run
+
+    @property
+    def summary(self) -> Summary:
+        """The simulation in a few numbers."""
+        return self.fleet.summary
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the requests, as JSON types."""
@@ -77,16 +96,93 @@ class SimulatedDay:
             "closed_form_replicas": self.closed_form_replicas,
             "routing": self.routing.value,
             "seed": self.seed,
+            "period_s": self.period_s,
             "limits": limits,
             "step_law_error_frac": self.law.error_frac,
             "slo": {k: _json(v) for k, v in dataclasses.asdict(self.slo).items()},
-            "summary": dataclasses.asdict(self.summary),
+            **self.fleet.to_dict(),
+            "hours": list(self.fleet.hours.rows()),
+            "fixed": None if self.fixed is None else self.fixed.to_dict(),
+            "omissions": list(self.fleet.left_out),
             "notes": list(self.notes),
         }
 
 
 def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
     """Size the replicas as a quote does, then serve every request on them."""
+    _check(ask)
+    if ask.replicas is None and scenario.deployment.replicas is not None:
+        ask = dataclasses.replace(ask, replicas=scenario.deployment.replicas)
+    w = Working()
+    r = resolve(scenario, w)
+    pricing = pricing_of(scenario.economics, r.accelerator.id, w)
+    plan = deploy(_sized_freely(scenario, ask), r, w)
+    return simulate_plan(Sized(scenario, r, plan, pricing, w.ledger), ask)
+
+
+def simulate_plan(sized: Sized, ask: Ask) -> SimulatedDay:
+    """Serve every request on the replicas of a plan, or as many as a policy wants."""
+    scenario, r, plan = sized.scenario, sized.r, sized.plan
+    if r.engine.speculation is not None:
+        raise InvalidInput(
+            "A simulation does not draft tokens. Leave out --num-speculative-tokens, "
+            "or ask `dayrate quote`."
+        )
+    requests, notes = _requests(scenario, r, ask, np.random.default_rng(ask.seed))
+    limits, law = _machine(scenario, r, plan, ask, requests)
+    count = int(plan.replicas) if ask.replicas is None else ask.replicas
+    policy = policy_of(scenario.autoscale, r, plan, count)
+    whole_days = scenario.workload.trace is None and ask.duration_s >= DAY_S
+    until_s = ask.duration_s if whole_days else math.inf
+
+    def run(policy: Autoscale) -> FleetDay:
+        options: dict[str, Any] = {
+            "route": ask.routing,
+            "engine": ask.engine,
+            "until_s": until_s,
+            "samples": _SAMPLES,
+        }
+        if policy.scaling is Scaling.FIXED:
+            n = policy.initial
+            served = simulate(requests, law, limits, replicas=n, **options)
+            end_s = _end_s(served, scenario, ask)
+            fleet = fixed_replicas(served, n, end_s)
+        else:
+            fleet = simulate_fleet(requests, law, limits, policy, **options)
+            end_s = _end_s(fleet.run, scenario, ask)
+        asked = Asked(sized, end_s, limits.kv_blocks, _billed_each(plan, ask))
+        return fleet_day(fleet, policy, asked)
+
+    day = run(policy)
+    other = None
+    if ask.compare and policy.scaling is not Scaling.FIXED:
+        other = run(Autoscale(initial=count, maximum=count))
+    return SimulatedDay(
+        model=r.model.id,
+        accelerator=r.accelerator.id,
+        accelerators_per_replica=plan.accelerators_per_replica,
+        replicas=count,
+        closed_form_replicas=int(plan.replicas),
+        limits=limits,
+        law=law,
+        slo=plan.slo,
+        fleet=day,
+        fixed=other,
+        period_s=float(day.over_time.seconds.sum()),
+        seed=ask.seed,
+        routing=ask.routing,
+        notes=notes,
+    )
+
+
+def _billed_each(plan: Plan, ask: Ask) -> float:
+    """Accelerators that a replica is billed for; a given size may leave some over."""
+    if ask.replicas is not None:
+        return float(plan.accelerators_per_replica)
+    return plan.accelerators / plan.replicas
+
+
+def _check(ask: Ask) -> None:
     if not ask.duration_s > 0 or not math.isfinite(ask.duration_s):
         raise InvalidInput(
             f"The duration is {ask.duration_s:g} s; give a time above 0, for "
@@ -94,16 +190,19 @@ def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
         )
     if ask.replicas is not None and ask.replicas < 1:
         raise InvalidInput(f"{ask.replicas} replicas serve nobody. Give 1 or more.")
-    w = Working()
-    r = resolve(scenario, w)
-    if r.engine.speculation is not None:
-        raise InvalidInput(
-            "A simulation does not draft tokens. Leave out --num-speculative-tokens, "
-            "or ask `dayrate quote`."
-        )
-    plan = deploy(_sized_freely(scenario, ask), r, w)
-    rng = np.random.default_rng(ask.seed)
-    requests, notes = _requests(scenario, r, ask, rng)
+
+
+def _end_s(run: Simulation, scenario: Scenario, ask: Ask) -> float:
+    """How long the fleet is held: whole days, or until the last token. [s]"""
+    if scenario.workload.trace is not None:
+        return run.end_s
+    return ask.duration_s if ask.duration_s >= DAY_S else max(run.end_s, ask.duration_s)
+
+
+def _machine(
+    scenario: Scenario, r: Resolved, plan: Plan, ask: Ask, requests: RequestList
+) -> tuple[Limits, StepLaw]:
+    """Limits of a replica, and the time of its steps."""
     replica = dataclasses.replace(
         plan.replica,
         engine=dataclasses.replace(
@@ -121,32 +220,7 @@ def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
         **({} if ask.max_waiting is None else {"max_waiting": ask.max_waiting}),
         timeout_s=ask.timeout_s,
     )
-    law = step_law(replica, int(min(longest, lengths.max())))
-    count = int(plan.replicas) if ask.replicas is None else ask.replicas
-    run = simulate(
-        requests,
-        law,
-        limits,
-        replicas=count,
-        route=ask.routing,
-        engine=ask.engine,
-        samples=_SAMPLES,
-    )
-    return SimulatedDay(
-        model=r.model.id,
-        accelerator=r.accelerator.id,
-        accelerators_per_replica=plan.accelerators_per_replica,
-        replicas=count,
-        closed_form_replicas=int(plan.replicas),
-        limits=limits,
-        law=law,
-        slo=plan.slo,
-        run=run,
-        summary=summary(run, plan.slo, count * limits.kv_blocks),
-        seed=ask.seed,
-        routing=ask.routing,
-        notes=notes,
-    )
+    return limits, step_law(replica, int(min(longest, lengths.max())))
 
 
 def _sized_freely(scenario: Scenario, ask: Ask) -> Scenario:
@@ -170,13 +244,20 @@ def _requests(
     if path is not None:
         return _of_trace(read_trace(Path(path)), r, rng)
     shape = r.workload.shape
-    rate = r.workload.requests_per_day * shape.peak_over_mean / DAY_S
+    whole_days = ask.duration_s >= DAY_S
+    per_day = r.workload.requests_per_day
+    rate = per_day / DAY_S * (1.0 if whole_days else shape.peak_over_mean)
     if rate * ask.duration_s > _MOST_REQUESTS:
         raise InvalidInput(
             f"{rate * ask.duration_s:.3g} requests are more than one simulation takes "
             f"({_MOST_REQUESTS:g}). Give a shorter --duration."
         )
-    arrival = poisson_arrivals(rate, ask.duration_s, rng)
+    if whole_days:
+        arrival = day_arrivals(shape, per_day, ask.duration_s, rng)
+        note = "Poisson arrivals that follow the hours of the day, with its burst"
+    else:
+        arrival = poisson_arrivals(rate, ask.duration_s, rng)
+        note = "Poisson arrivals at the busiest hour's mean rate"
     if len(arrival) == 0:
         raise InvalidInput(
             f"No request comes in {ask.duration_s:g} s at {rate:.3g} a second. "
@@ -191,7 +272,7 @@ def _requests(
         drawn[1].astype(np.int64),
         cached_input_frac=float(r.traffic.cached_input_frac),
     )
-    return requests, ("Poisson arrivals at the busiest hour's mean rate",)
+    return requests, (note,)
 
 
 def _of_trace(
