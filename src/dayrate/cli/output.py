@@ -35,20 +35,17 @@ def write(text: str) -> None:
         raise PipeClosed from None
 
 
-def write_file(path: str, text: str) -> None:
+def write_file(path: str, content: str | bytes) -> None:
     """Write a file whole or not at all, whatever interrupts it."""
     target = Path(path)
+    data = content.encode() if isinstance(content, str) else content
     try:
         with tempfile.NamedTemporaryFile(
-            "w",
-            dir=target.parent,
-            prefix=f".{target.name}.",
-            delete=False,
-            encoding="utf-8",
+            "wb", dir=target.parent, prefix=f".{target.name}.", delete=False
         ) as file:
             part = Path(file.name)
             try:
-                file.write(text)
+                file.write(data)
                 file.close()
                 part.replace(target)
             except BaseException:

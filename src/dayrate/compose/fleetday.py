@@ -32,7 +32,7 @@ from dayrate.serving.simulator.fleet import FleetRun
 from dayrate.serving.simulator.outcome import Summary, summary
 from dayrate.units import DAY_S, HOUR_S
 
-__all__ = ["Asked", "FleetDay", "OverTime", "Sized", "before_replicas", "fleet_day"]
+__all__ = ["Asked", "FleetDay", "OverTime", "Sized", "fleet_day", "sampled"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -72,9 +72,14 @@ class OverTime:
         return np.diff(self.amounts.edges_s)
 
     def by(self, period_s: float) -> "OverTime":
-        """Sum the bins of each period up."""
-        whole = self.amounts.by(period_s)
-        first = np.searchsorted(self.amounts.edges_s, whole.edges_s[:-1])
+        """Sum the bins of each period up; no bin spans two."""
+        periods = math.ceil(float(self.amounts.edges_s[-1]) / period_s)
+        return self.within(np.arange(float(periods)) * period_s)
+
+    def within(self, begin_s: npt.NDArray[np.floating[Any]]) -> "OverTime":
+        """Sum up the bins from each time, which is an edge, to the next."""
+        first = np.searchsorted(self.amounts.edges_s, begin_s)
+        whole = self.amounts.summed(first)
         kwh, usd = (np.add.reduceat(x, first) for x in (self.kwh, self.usd))
         return OverTime(whole, kwh, usd)
 
@@ -241,6 +246,24 @@ def fleet_day(fleet: FleetRun, policy: Autoscale, asked: Asked) -> FleetDay:
     )
 
 
+def sampled(day: FleetDay) -> tuple[list[list[int]], OverTime]:
+    """Give the state at the samples of the timeline, and amounts from each to the next.
+
+    The state is who runs and waits, before the replicas too, and the blocks used and
+    cached.
+    """
+    lines, over_time = day.fleet.run.timeline, day.over_time
+    times = lines.time_s[lines.time_s < over_time.amounts.edges_s[-1]]
+    n = len(times)
+    state = (
+        lines.running,
+        lines.waiting + _before_replicas(day.fleet),
+        lines.kv_used_blocks,
+        lines.kv_cached_blocks,
+    )
+    return [x[:n].tolist() for x in state], over_time.within(times)
+
+
 def _edges(fleet: FleetRun, period_s: float) -> Floats:
     """Edges of bins: the samples of the timeline, and full hours."""
     samples = fleet.run.timeline.time_s
@@ -299,7 +322,7 @@ def _summary(fleet: FleetRun, asked: Asked, a: Accrual) -> Summary:
     blocks = math.ceil(most) * asked.kv_blocks
     found = summary(fleet.run, asked.sized.plan.slo, blocks)
     busy = float(a.busy_s.sum()) / max(float(a.serving_s.sum()), 1e-12)
-    waiting = fleet.run.timeline.waiting + before_replicas(fleet)
+    waiting = fleet.run.timeline.waiting + _before_replicas(fleet)
     return dataclasses.replace(
         found,
         utilisation_frac=busy,
@@ -307,7 +330,7 @@ def _summary(fleet: FleetRun, asked: Asked, a: Accrual) -> Summary:
     )
 
 
-def before_replicas(fleet: FleetRun) -> npt.NDArray[np.int64]:
+def _before_replicas(fleet: FleetRun) -> npt.NDArray[np.int64]:
     """Count who waits for a replica to start, at the times of the timeline. [1]"""
     run, when = fleet.run, fleet.run.timeline.time_s
     fits = run.status != at.TOO_LONG

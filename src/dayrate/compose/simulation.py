@@ -171,7 +171,19 @@ def simulate_plan(sized: Sized, ask: Ask) -> SimulatedDay:
         period_s=float(day.over_time.seconds.sum()),
         seed=ask.seed,
         routing=ask.routing,
-        notes=notes,
+        notes=(*notes, *_start_note(scenario, policy)),
+    )
+
+
+def _start_note(scenario: Scenario, policy: Autoscale) -> tuple[str, ...]:
+    if (
+        policy.scaling is Scaling.FIXED
+        or scenario.autoscale.startup_delay_s is not None
+    ):
+        return ()
+    return (
+        f"a start takes {policy.startup_s:.0f} s by estimate: a machine, an engine and "
+        "the weights from a disk; --startup-delay sets it",
     )
 
 

@@ -39,17 +39,14 @@ class Accrual:
     late: Floats  # done, and not within the targets
     dropped: Floats
 
-    def by(self, period_s: float) -> "Accrual":
-        """Sum the bins of each period up; no bin spans two."""
-        last = np.ceil(self.edges_s[-1] / period_s)
-        edges = np.minimum(np.arange(last + 1) * period_s, self.edges_s[-1])
-        first = np.searchsorted(self.edges_s, edges[:-1])
+    def summed(self, first: Ints) -> "Accrual":
+        """Sum up the bins from each of ``first`` to the one before the next."""
         sums = [
             np.add.reduceat(getattr(self, name), first)
             for name in self.__slots__
             if name != "edges_s"
         ]
-        return Accrual(edges, *sums)
+        return Accrual(np.append(self.edges_s[first], self.edges_s[-1]), *sums)
 
 
 def accrued(begin_s: Floats, end_s: Floats, rate: Floats, edges_s: Floats) -> Floats:
