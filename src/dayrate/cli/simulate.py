@@ -9,7 +9,6 @@ from dayrate.cli.output import asked_words, colour, page_width, write
 from dayrate.cli.quote import scenario_file
 from dayrate.cli.timeline import check_timeline, write_timeline
 from dayrate.errors import InvalidInput
-from dayrate.units import DAY_S
 
 if TYPE_CHECKING:
     from dayrate.compose.simulation import Ask, SimulatedDay
@@ -48,7 +47,8 @@ def simulate_command(
         ),
     ] = 3600.0,
     day: Annotated[
-        bool, typer.Option("--day", help="24 hours from 0:00: --duration 86400.")
+        bool,
+        typer.Option("--day", help="24 hours from 0:00; of a trace, only the lengths."),
     ] = False,
     compare: Annotated[
         bool,
@@ -130,7 +130,8 @@ def simulate_command(
     ask = Ask(
         replicas=_count(values.pop("replicas", None)),
         seed=seed,
-        duration_s=float(DAY_S) if day else duration,
+        duration_s=duration,
+        day=day,
         routing=Routing(_one_of("--routing", routing, [r.value for r in Routing])),
         engine=EngineKind(_one_of("--engine", engine, [e.value for e in EngineKind])),
         max_waiting=max_waiting,

@@ -21,7 +21,6 @@ from dayrate.compose.held import HeldDay
 from dayrate.compose.policy import work_of
 from dayrate.compose.resolve import Resolved
 from dayrate.cost.breakdown import Cost
-from dayrate.errors import InvalidInput
 from dayrate.evidence import Ledger
 from dayrate.scenario.schema import Scenario
 from dayrate.scenario.working import Working
@@ -209,11 +208,6 @@ def fleet_day(fleet: FleetRun, policy: Autoscale, asked: Asked) -> FleetDay:
     whole = accrual_of(fleet, work_s, slo, edges)
     parts = [(pricing, whole, _peak(fleet, 0, None))]
     if policy.kept:
-        if pricing is Pricing.OWNED:
-            raise InvalidInput(
-                "--owned-replicas says what is owned, and --pricing is then of the "
-                "rest, which is rented. Leave out --pricing owned or --owned-replicas."
-            )
         owned = accrual_of(fleet, work_s, slo, edges, last=policy.kept)
         rented = accrual_of(fleet, work_s, slo, edges, first=policy.kept)
         parts = [

@@ -6,21 +6,38 @@ import numpy as np
 import numpy.typing as npt
 
 from dayrate import catalog
+from dayrate.catalog.price import Pricing
 from dayrate.compose.deploy import Plan
 from dayrate.compose.resolve import Resolved
 from dayrate.errors import InvalidInput
 from dayrate.scenario.autoscale import AutoscaleSection
+from dayrate.scenario.schema import Scenario
 from dayrate.serving.autoscale import Autoscale, Scaling
 from dayrate.serving.fleet import FleetPolicy, replicas_by_hour
 from dayrate.serving.simulator.outcome import Simulation
 from dayrate.serving.steady import marginal_seconds, operating_point
 
-__all__ = ["policy_of", "startup_s", "work_of"]
+__all__ = ["check_pricing", "policy_of", "startup_s", "work_of"]
 
 # As Kubernetes' HPA has them, and Knative's share of the concurrency it aims at.
 COOLDOWN_S, INTERVAL_S, TARGET_FRAC = 300.0, 15.0, 0.7
 #: A reactive fleet may be so many times the fixed one, to catch up after a start.
 _MOST_TIMES = 2
+
+
+def check_pricing(scenario: Scenario, pricing: Pricing) -> None:
+    """Refuse to rent at the price of owned machines.
+
+    Raises
+    ------
+    InvalidInput
+        Some replicas are owned, and the price is of owned ones too.
+    """
+    if scenario.autoscale.owned_replicas and pricing is Pricing.OWNED:
+        raise InvalidInput(
+            "--owned-replicas says what is owned, and --pricing is then of the rest, "
+            "which is rented. Leave out --pricing owned or --owned-replicas."
+        )
 
 
 def policy_of(
@@ -35,6 +52,8 @@ def policy_of(
     """
     owned = section.owned_replicas or 0
     scaling = Scaling(section.policy)
+    if plan.demand.policy is FleetPolicy.HOURLY and not section.model_fields_set:
+        scaling = Scaling.SCHEDULED  # deployment.scaling, by the hour
     delay = section.startup_delay_s
     start_s = startup_s(r, plan) if delay is None else delay
     if scaling is Scaling.FIXED:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from dayrate.compose.bill import pricing_of
+from dayrate.compose.dayrequests import day_requests
 from dayrate.compose.deploy import Plan, deploy
 from dayrate.compose.fleetday import Asked, FleetDay, Sized, fleet_day
-from dayrate.compose.policy import policy_of
+from dayrate.compose.policy import check_pricing, policy_of
 from dayrate.compose.resolve import Resolved, resolve
 from dayrate.errors import InvalidInput
 from dayrate.scenario.schema import Scenario
@@ -32,7 +33,6 @@ from dayrate.serving.simulator.law import StepLaw, step_law
 from dayrate.serving.simulator.outcome import Simulation, Summary
 from dayrate.units import DAY_S
 from dayrate.workload.arrivals import poisson_arrivals, spread_stamps
-from dayrate.workload.day import day_arrivals
 from dayrate.workload.traces import BLOCK_TOKENS, Trace, prefix_ids, read_trace
 
 __all__ = ["Ask", "SimulatedDay", "simulate_plan", "simulate_scenario"]
@@ -48,6 +48,7 @@ class Ask:
     replicas: int | None = None  # None: as many as the closed form takes
     seed: int = 0
     duration_s: float = 3600.0  # where there is no trace
+    day: bool = False  # 24 hours, of a trace only the lengths
     routing: Routing = Routing.ROUND_ROBIN
     engine: EngineKind = EngineKind.AUTO
     max_waiting: int | None = None
@@ -120,37 +121,51 @@ def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
     return simulate_plan(Sized(scenario, r, plan, pricing, w.ledger), ask)
 
 
+def _whole_days_s(scenario: Scenario, ask: Ask) -> float:
+    """Length of whole days that are asked for, from 0:00; 0 for anything else. [s]"""
+    if ask.day:
+        return float(DAY_S)
+    drawn = scenario.workload.trace is None and ask.duration_s >= DAY_S
+    return ask.duration_s if drawn else 0.0
+
+
 def simulate_plan(sized: Sized, ask: Ask) -> SimulatedDay:
     """Serve every request on the replicas of a plan, or as many as a policy wants."""
     scenario, r, plan = sized.scenario, sized.r, sized.plan
     if r.engine.speculation is not None:
         raise InvalidInput(
             "A simulation does not draft tokens. Leave out --num-speculative-tokens, "
-            "or ask `dayrate quote`."
+            "or ask `dayrate quote` without --simulate."
         )
-    requests, notes = _requests(scenario, r, ask, np.random.default_rng(ask.seed))
+    check_pricing(scenario, sized.pricing)
+    rng, days_s = np.random.default_rng(ask.seed), _whole_days_s(scenario, ask)
+    if days_s:
+        requests, notes = day_requests(r, days_s, rng)
+    else:
+        requests, notes = _requests(scenario, r, ask, rng)
     limits, law = _machine(scenario, r, plan, ask, requests)
     count = int(plan.replicas) if ask.replicas is None else ask.replicas
     policy = policy_of(scenario.autoscale, r, plan, count)
-    whole_days = scenario.workload.trace is None and ask.duration_s >= DAY_S
-    until_s = ask.duration_s if whole_days else math.inf
+    per_replica = plan.accelerators_per_replica
 
     def run(policy: Autoscale) -> FleetDay:
         options: dict[str, Any] = {
             "route": ask.routing,
             "engine": ask.engine,
-            "until_s": until_s,
+            "until_s": days_s or math.inf,
             "samples": _SAMPLES,
         }
         if policy.scaling is Scaling.FIXED:
             n = policy.initial
             served = simulate(requests, law, limits, replicas=n, **options)
-            end_s = _end_s(served, scenario, ask)
+            end_s = days_s or _end_s(served, scenario, ask)
             fleet = fixed_replicas(served, n, end_s)
         else:
             fleet = simulate_fleet(requests, law, limits, policy, **options)
-            end_s = _end_s(fleet.run, scenario, ask)
-        asked = Asked(sized, end_s, limits.kv_blocks, _billed_each(plan, ask))
+            end_s = days_s or _end_s(fleet.run, scenario, ask)
+        own = ask.replicas is None and policy.scaling is Scaling.FIXED
+        each = plan.accelerators / plan.replicas if own else float(per_replica)
+        asked = Asked(sized, end_s, limits.kv_blocks, each)
         return fleet_day(fleet, policy, asked)
 
     day = run(policy)
@@ -187,13 +202,6 @@ def _start_note(scenario: Scenario, policy: Autoscale) -> tuple[str, ...]:
     )
 
 
-def _billed_each(plan: Plan, ask: Ask) -> float:
-    """Accelerators that a replica is billed for; a given size may leave some over."""
-    if ask.replicas is not None:
-        return float(plan.accelerators_per_replica)
-    return plan.accelerators / plan.replicas
-
-
 def _check(ask: Ask) -> None:
     if not ask.duration_s > 0 or not math.isfinite(ask.duration_s):
         raise InvalidInput(
@@ -205,10 +213,9 @@ def _check(ask: Ask) -> None:
 
 
 def _end_s(run: Simulation, scenario: Scenario, ask: Ask) -> float:
-    """How long the fleet is held: whole days, or until the last token. [s]"""
-    if scenario.workload.trace is not None:
-        return run.end_s
-    return ask.duration_s if ask.duration_s >= DAY_S else max(run.end_s, ask.duration_s)
+    """How long the fleet is held: to the last token, or all of the time drawn. [s]"""
+    drawn = scenario.workload.trace is None
+    return max(run.end_s, ask.duration_s) if drawn else run.end_s
 
 
 def _machine(
@@ -256,20 +263,13 @@ def _requests(
     if path is not None:
         return _of_trace(read_trace(Path(path)), r, rng)
     shape = r.workload.shape
-    whole_days = ask.duration_s >= DAY_S
-    per_day = r.workload.requests_per_day
-    rate = per_day / DAY_S * (1.0 if whole_days else shape.peak_over_mean)
+    rate = r.workload.requests_per_day * shape.peak_over_mean / DAY_S
     if rate * ask.duration_s > _MOST_REQUESTS:
         raise InvalidInput(
             f"{rate * ask.duration_s:.3g} requests are more than one simulation takes "
             f"({_MOST_REQUESTS:g}). Give a shorter --duration."
         )
-    if whole_days:
-        arrival = day_arrivals(shape, per_day, ask.duration_s, rng)
-        note = "Poisson arrivals that follow the hours of the day, with its burst"
-    else:
-        arrival = poisson_arrivals(rate, ask.duration_s, rng)
-        note = "Poisson arrivals at the busiest hour's mean rate"
+    arrival = poisson_arrivals(rate, ask.duration_s, rng)
     if len(arrival) == 0:
         raise InvalidInput(
             f"No request comes in {ask.duration_s:g} s at {rate:.3g} a second. "
@@ -284,7 +284,7 @@ def _requests(
         drawn[1].astype(np.int64),
         cached_input_frac=float(r.traffic.cached_input_frac),
     )
-    return requests, (note,)
+    return requests, ("Poisson arrivals at the busiest hour's mean rate",)
 
 
 def _of_trace(
