@@ -14,18 +14,12 @@ from dayrate.catalog.price import Pricing
 from dayrate.compose.bill import pricing_of, write_total
 from dayrate.compose.day import price_day
 from dayrate.compose.deploy import Plan, deploy, plan_of
-from dayrate.compose.fleetday import Sized
 from dayrate.compose.money import exchange, facility
 from dayrate.compose.parts import check_alone, parts_cost, parts_power_w
 from dayrate.compose.power import day_of_energy
 from dayrate.compose.published import check_flags, published_quote
 from dayrate.compose.remarks import remarks
 from dayrate.compose.resolve import resolve
-from dayrate.compose.simulated import (
-    deployment_simulated,
-    serving_simulated,
-    simulate_day,
-)
 from dayrate.compose.speed import deployment_of, serving_at_peak
 from dayrate.compose.spread import intervals_of
 from dayrate.compose.unit import unit_bill
@@ -123,19 +117,22 @@ def _own(scenario: Scenario, seed: int | None = None) -> Quote:
 
 def _simulated_quote(scenario: Scenario, seed: int) -> Quote:
     """Demand → deployment → every request of a day → energy → bill."""
+    from dayrate.compose import simulated as of  # noqa: PLC0415 - slow
+
     w = Working()
     r = resolve(scenario, w)
     pricing = pricing_of(scenario.economics, r.accelerator.id, w)
     plan = plan_of(scenario, r, w)
-    simulated = simulate_day(Sized(scenario, r, plan, pricing, w.ledger), seed, w)
-    serving, point = serving_simulated(scenario, r, plan, simulated, w)
+    sized = of.Sized(scenario, r, plan, pricing, w.ledger)
+    simulated = of.simulate_day(sized, seed, w)
+    serving, point = of.serving_simulated(scenario, r, plan, simulated, w)
     day = price_day(scenario.economics, r, simulated.held, pricing, w)
     write_total(day.cost, w)
     bill = unit_bill(day.cost, r, plan, point, day.money)
     used = simulated.held.utilisation
     return Quote(
         scenario=scenario,
-        deployment=deployment_simulated(r, plan, pricing, simulated),
+        deployment=of.deployment_simulated(r, plan, pricing, simulated),
         serving=serving,
         energy=day.energy,
         bill=dataclasses.replace(bill, used_frac=used),

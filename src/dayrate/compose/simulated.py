@@ -23,7 +23,13 @@ from dayrate.serving.simulator.accrual import accrued
 from dayrate.serving.steady import OperatingPoint, operating_point
 from dayrate.units import HOUR_S
 
-__all__ = ["OfDay", "deployment_simulated", "serving_simulated", "simulate_day"]
+__all__ = [
+    "OfDay",
+    "Sized",
+    "deployment_simulated",
+    "serving_simulated",
+    "simulate_day",
+]
 
 HOW = "requests one by one over the day, simulated"
 

@@ -162,7 +162,7 @@ def simulate_plan(sized: Sized, ask: Ask) -> SimulatedDay:
             fleet = fixed_replicas(served, n, end_s)
         else:
             fleet = simulate_fleet(requests, law, limits, policy, **options)
-            end_s = days_s or _end_s(fleet.run, scenario, ask)
+            end_s = days_s or max(fleet.end_s, _end_s(fleet.run, scenario, ask))
         own = ask.replicas is None and policy.scaling is Scaling.FIXED
         each = plan.accelerators / plan.replicas if own else float(per_replica)
         asked = Asked(sized, end_s, limits.kv_blocks, each)
@@ -214,8 +214,8 @@ def _check(ask: Ask) -> None:
 
 def _end_s(run: Simulation, scenario: Scenario, ask: Ask) -> float:
     """How long the fleet is held: to the last token, or all of the time drawn. [s]"""
-    drawn = scenario.workload.trace is None
-    return max(run.end_s, ask.duration_s) if drawn else run.end_s
+    drawn_s = ask.duration_s if scenario.workload.trace is None else 0.0
+    return max(run.end_s, float(run.arrival_s[-1]), drawn_s)
 
 
 def _machine(

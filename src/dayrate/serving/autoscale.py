@@ -127,7 +127,7 @@ def wanted_by_schedule(
     ----------
     .. [1] Kubernetes Event-driven Autoscaling, cron scaler.
     """
-    first = math.floor(time_s / HOUR_S + _ROUNDING)
+    first = math.floor(time_s / HOUR_S)
     last = math.floor((time_s + startup_s) / HOUR_S + _ROUNDING)
     hours = range(first, min(last, first + 23) + 1)
     return max(by_hour[h % 24] for h in hours)

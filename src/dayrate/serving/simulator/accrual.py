@@ -117,9 +117,8 @@ def busy_spans(run: Simulation, end_s: float) -> tuple[Floats, Floats, Ints]:
     order = ran[np.lexsort((run.start_s[ran], run.replica[ran]))]
     begin, whose = run.start_s[order], run.replica[order]
     end = np.minimum(np.where(np.isnan(run.done_s), end_s, run.done_s)[order], end_s)
-    first = np.flatnonzero(np.r_[True, np.diff(whose) > 0])[: len(order)]
-    for a, b in zip(first, np.r_[first[1:], len(order)], strict=True):
-        end[a:b] = np.maximum.accumulate(end[a:b])
+    for own in np.split(end, np.flatnonzero(np.diff(whose)) + 1):
+        np.maximum.accumulate(own, out=own)  # a view: until when it has been busy
     starts = np.ones(len(order), dtype=bool)
     starts[1:] = (begin[1:] > end[:-1]) | (whose[1:] != whose[:-1])
     last = np.r_[starts[1:], True][: len(order)]
@@ -155,7 +154,8 @@ def fixed_replicas(run: Simulation, count: int, end_s: float) -> FleetRun:
     """
     zero, end = np.zeros(count), np.full(count, end_s)
     sent = np.where(run.status == at.TOO_LONG, np.nan, run.arrival_s)
-    return FleetRun(run, Replicas(zero, zero, end, end), sent, np.arange(count))
+    lives = Replicas(zero, zero, end, end)
+    return FleetRun(run, lives, sent, np.arange(count), end_s)
 
 
 def accrual_of(
@@ -219,7 +219,10 @@ def accrual_of(
         work_s[ran] * share / span,
         edges_s,
     )
-    counted = mine if first else mine | (run.replica < 0)
+    before = np.isin(run.replica, fleet.serving[:first]) | (run.replica < 0)
+    counted = ~before if first else mine | (run.replica < 0)
+    if first == 0 and last is None:
+        counted = np.ones(len(mine), dtype=bool)
     done = run.status == at.DONE
     late = done & ((run.ttft_s > slo.ttft_s) | (run.tpot_s > slo.tpot_s))
     dropped = np.isin(run.status, (at.TOO_LONG, at.REJECTED, at.TIMED_OUT))

@@ -52,13 +52,15 @@ class FleetRun:
 
     ``sent_s`` is when a request reached a replica: on arrival, or later where it had
     to wait for one to start; NaN where it never did. ``serving`` gives, for each
-    replica, its number in the simulation, or -1 for one that never got ready.
+    replica, its number in the simulation, or -1 for one that never got ready. At
+    ``end_s`` the last request has come and gone, or the time given was over.
     """
 
     run: Simulation
     replicas: Replicas
     sent_s: Floats
     serving: Ints
+    end_s: float
 
 
 def simulate_fleet(
@@ -157,9 +159,9 @@ class _Fleet:
         """Let the whole time pass."""
         for _ in range(self.policy.initial):
             self._start(0.0, 0.0)
-        now = 0.0
+        now, forever = 0.0, math.isinf(self.until_s)
         self._get_ready(now)
-        while now < self.until_s and not self._all_done():
+        while now < self.until_s and not (forever and self._all_done()):
             self._scale(now)
             after = min(self._next_event(now), self.until_s)
             self._send(now, after)
@@ -172,18 +174,20 @@ class _Fleet:
 
     def outcome(self) -> FleetRun:
         """Freeze what happened."""
-        run = self.pool.outcome()
-        end_s = run.end_s if math.isinf(self.until_s) else self.until_s
-        sent_s = self.sent_s
+        run, sent_s = self.pool.outcome(), self.sent_s
         sent_s[self.waiting[self.next :]] = np.nan
+        end_s = self.until_s
+        if math.isinf(end_s):
+            came_s = float(np.max(sent_s, initial=0.0, where=~np.isnan(sent_s)))
+            end_s = max(run.end_s, float(run.arrival_s[-1]), came_s)
         lives = [
             (x.start_s, x.ready_s, min(x.drain_s, end_s), min(x.end_s, end_s))
             for x in self.lives
-            if x.start_s < end_s or math.isinf(end_s)
+            if x.start_s <= end_s
         ]
         columns = np.array(lives, dtype=float).reshape(-1, 4).T
         numbers = np.array([x.number for x in self.lives[: len(lives)]], dtype=np.int64)
-        return FleetRun(run, Replicas(*columns), sent_s, numbers)
+        return FleetRun(run, Replicas(*columns), sent_s, numbers, end_s)
 
     def _all_done(self) -> bool:
         if self.next < len(self.waiting):

@@ -98,6 +98,8 @@ class Pool:
 
     def outcome(self) -> Simulation:
         """Say what became of every request so far."""
+        if not self.states:  # nobody came whom a replica could serve
+            self.add(0.0)
         worked = [s for s in self.states if s.n[at.ITERATIONS] > 0]
         end_s = max((float(s.x[at.NOW]) for s in worked), default=0.0)
         if self._samples:
