@@ -128,6 +128,8 @@ def _metavar(hints: list[Any]) -> str:
             return "|".join(choices)
     if str in hints:
         return "text"
+    if any(typing.get_origin(hint) is tuple for hint in hints):
+        return "n,n,…"
     return "number" if {int, float} & set(map(_hashable, hints)) else "name"
 
 

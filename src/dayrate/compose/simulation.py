@@ -171,7 +171,8 @@ def simulate_plan(sized: Sized, ask: Ask) -> SimulatedDay:
     day = run(policy)
     other = None
     if ask.compare and policy.scaling is not Scaling.FIXED:
-        other = run(Autoscale(initial=count, maximum=count))
+        size = max(count, policy.kept)
+        other = run(Autoscale(initial=size, maximum=size, kept=policy.kept))
     return SimulatedDay(
         model=r.model.id,
         accelerator=r.accelerator.id,

@@ -112,7 +112,7 @@ def _time(seconds: float, _: Words) -> str:
     if seconds == DAY_S:
         return _("a day")
     if seconds >= 2 * HOUR_S:
-        return _("{n} h").format(n=significant(seconds / HOUR_S))
+        return _("{n} h").format(n=figure(seconds / HOUR_S))
     return f"{figure(seconds)} s"
 
 
