@@ -28,7 +28,7 @@ REACTIVE = Autoscale(
     initial=1,
     maximum=3,
     startup_s=120.0,
-    in_flight=4.0,
+    per_s=0.75,
     kept=1,
 )
 

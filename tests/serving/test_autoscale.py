@@ -17,23 +17,38 @@ from dayrate.serving.autoscale import (
 DAY = (1,) * 8 + (4,) * 12 + (2,) * 4
 
 
-@given(st.integers(0, 9), st.integers(0, 500), st.integers(0, 500), st.floats(0.5, 1e3))
+@given(
+    st.integers(0, 9),
+    st.floats(0, 50),
+    st.integers(0, 500),
+    st.integers(0, 500),
+    st.floats(0.5, 1e3),
+)
 def test_what_the_load_wants_is_within_bounds_and_enough(
-    held: int, in_flight: int, in_queue: int, each: float
+    held: int, per_s: float, in_flight: int, in_queue: int, each: float
 ) -> None:
     policy = Autoscale(
-        Scaling.REACTIVE, minimum=1, maximum=7, in_flight=each, in_queue=5, kept=2
+        Scaling.REACTIVE,
+        minimum=1,
+        maximum=7,
+        per_s=3.0,
+        in_flight=each,
+        in_queue=5,
+        kept=2,
     )
     in_queue = min(in_queue, in_flight)
-    wanted = wanted_by_load(policy, held=held, in_flight=in_flight, in_queue=in_queue)
+    wanted = wanted_by_load(
+        policy, held=held, per_s=per_s, in_flight=in_flight, in_queue=in_queue
+    )
     assert 2 <= wanted <= 7
-    load = max(in_flight / each, in_queue / 5)
+    load = max(per_s / 3, in_flight / each, in_queue / 5)
     assert wanted == 7 or wanted * 1.1 >= load * (1 - 1e-9)
 
 
 def test_nobody_is_needed_for_nothing() -> None:
-    policy = Autoscale(Scaling.REACTIVE, minimum=0, maximum=7)
-    assert wanted_by_load(policy, held=3, in_flight=0, in_queue=0) == 0
+    policy = Autoscale(Scaling.REACTIVE, minimum=0, maximum=7, per_s=1.0)
+    assert wanted_by_load(policy, held=3, per_s=0.0, in_flight=0, in_queue=0) == 0
+    assert wanted_by_load(policy, held=0, per_s=0.0, in_flight=1, in_queue=1) == 1
 
 
 @given(st.floats(0, 3 * 86_400), st.floats(0, 7200))
@@ -63,6 +78,8 @@ def test_a_schedule_starts_in_time_however_times_are_rounded() -> None:
         ({"cooldown_s": math.nan}, "cool-down is nan"),
         ({"interval_s": 0.0}, "between decisions is 0"),
         ({"in_flight": -2.0}, "in flight is -2"),
+        ({"per_s": math.nan}, "requests per second is nan"),
+        ({"window_s": 0.0}, "counted is 0"),
     ],
 )
 def test_what_cannot_be_is_refused(fields: dict[str, object], said: str) -> None:

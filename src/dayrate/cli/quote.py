@@ -161,4 +161,6 @@ def _answer(
             "There is nothing to price. Give a scenario (`dayrate quote "
             "--list-scenarios` lists those shipped) or at least --model."
         )
-    return quote(file, simulate=seed is not None, seed=seed or 0, **flags)
+    if seed is None:
+        return quote(file, **flags)
+    return quote(file, simulate=True, seed=seed, **flags)

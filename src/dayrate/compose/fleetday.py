@@ -341,5 +341,4 @@ def _policy(policy: Autoscale) -> dict[str, Any]:
     fields = dataclasses.asdict(policy)
     fields["scaling"] = policy.scaling.value
     fields["by_hour"] = list(policy.by_hour)
-    infinite = math.isinf(policy.in_queue)
-    return {**fields, "in_queue": None if infinite else policy.in_queue}
+    return {k: None if v == math.inf else v for k, v in fields.items()}

@@ -19,7 +19,7 @@ from dayrate.serving.steady import marginal_seconds, operating_point
 
 __all__ = ["check_pricing", "policy_of", "startup_s", "work_of"]
 
-# As Kubernetes' HPA has them, and Knative's share of the concurrency it aims at.
+# As Kubernetes' HPA has them, and the share of a replica that Knative aims at.
 COOLDOWN_S, INTERVAL_S, TARGET_FRAC = 300.0, 15.0, 0.7
 #: A reactive fleet may be so many times the fixed one, to catch up after a start.
 _MOST_TIMES = 2
@@ -88,7 +88,8 @@ def policy_of(
         startup_s=start_s,
         cooldown_s=COOLDOWN_S if cooldown is None else cooldown,
         interval_s=section.interval_s or INTERVAL_S,
-        in_flight=max(float(plan.capacity.batch) * (share or TARGET_FRAC), 1.0),
+        per_s=float(plan.capacity.requests_per_s) * (share or TARGET_FRAC),
+        in_flight=max(float(plan.capacity.batch), 1.0),
         in_queue=math.inf if queue is None else queue,
         kept=owned,
     )

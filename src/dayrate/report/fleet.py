@@ -67,8 +67,8 @@ def _bounds(day: SimulatedDay, _: Words) -> str:
     policy = day.fleet.policy
     if policy.scaling is not Scaling.REACTIVE:
         return ""
-    return _("{low} to {high}, {n} requests in flight each").format(
-        low=policy.minimum, high=policy.maximum, n=figure(policy.in_flight)
+    return _("{low} to {high}, each for {n} requests/s").format(
+        low=policy.minimum, high=policy.maximum, n=significant(policy.per_s)
     )
 
 

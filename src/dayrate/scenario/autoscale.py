@@ -56,7 +56,7 @@ class AutoscaleSection(Section):
         None, description="time between decisions; 15 when absent"
     )
     target_utilisation: PositiveShare | None = Field(
-        None, description="requests in flight over those at capacity; 0.7 when absent"
+        None, description="rate of requests over the capacity; 0.7 when absent"
     )
     target_queue: Positive | None = Field(
         None, description="requests that may wait per replica"

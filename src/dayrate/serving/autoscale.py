@@ -23,7 +23,7 @@ class Scaling(enum.Enum):
 
     FIXED = "fixed"
     SCHEDULED = "scheduled"  # a number for each hour of the day
-    REACTIVE = "reactive"  # requests in flight and in queues
+    REACTIVE = "reactive"  # requests that come, are in flight and wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,12 @@ class Autoscale:
         A reactive policy keeps what it wanted within this time. [s]
     interval_s : float
         Time between two decisions of a reactive policy. [s]
+    per_s : float
+        Requests per second that one replica is to take. [1/s]
+    window_s : float
+        Time over which they are counted. [s]
     in_flight : float
-        Requests waiting and running that one replica is to have. [1]
+        Requests waiting and running that one replica may have. [1]
     in_queue : float
         Requests waiting that one replica may have. [1]
     kept : int
@@ -62,7 +66,9 @@ class Autoscale:
     startup_s: float = 0.0
     cooldown_s: float = 300.0
     interval_s: float = 15.0
-    in_flight: float = 1.0
+    per_s: float = math.inf
+    window_s: float = 60.0
+    in_flight: float = math.inf
     in_queue: float = math.inf
     kept: int = 0
 
@@ -90,6 +96,8 @@ class Autoscale:
                 )
         for what, value in (
             ("time between decisions", self.interval_s),
+            ("time over which requests are counted", self.window_s),
+            ("target of requests per second", self.per_s),
             ("target of requests in flight", self.in_flight),
             ("target of the queue", self.in_queue),
         ):
@@ -134,7 +142,7 @@ def wanted_by_schedule(
 
 
 def wanted_by_load(
-    policy: Autoscale, *, held: int, in_flight: int, in_queue: int
+    policy: Autoscale, *, held: int, per_s: float, in_flight: int, in_queue: int
 ) -> int:
     """Replicas that bring the load of each to its target.
 
@@ -144,6 +152,8 @@ def wanted_by_load(
         Targets and bounds.
     held : int
         Replicas that serve or start. [1]
+    per_s : float
+        Requests that came lately. [1/s]
     in_flight : int
         Requests that wait or run, on replicas or before them. [1]
     in_queue : int
@@ -156,15 +166,16 @@ def wanted_by_load(
 
     Notes
     -----
-    The rule of Kubernetes' HPA [1]_: the larger of the loads over their targets,
-    rounded up, and no change within 10 % of the target.
+    The rule of Kubernetes' HPA [1]_: the largest of the loads over their targets,
+    rounded up, and no change within 10 % of the target. The rate is in proportion to
+    the work; requests in flight are not, but they also say what is behind.
 
     Examples
     --------
-    >>> policy = Autoscale(Scaling.REACTIVE, maximum=8, in_flight=10)
-    >>> wanted_by_load(policy, held=2, in_flight=35, in_queue=0)
+    >>> policy = Autoscale(Scaling.REACTIVE, maximum=8, per_s=5, in_flight=10)
+    >>> wanted_by_load(policy, held=2, per_s=16, in_flight=12, in_queue=0)
     4
-    >>> wanted_by_load(policy, held=2, in_flight=21, in_queue=0)
+    >>> wanted_by_load(policy, held=2, per_s=9, in_flight=21, in_queue=0)
     2
 
     References
@@ -172,7 +183,11 @@ def wanted_by_load(
     .. [1] Kubernetes, "Horizontal Pod Autoscaling", algorithm details (checked
        2026-11-22).
     """
-    load = max(in_flight / policy.in_flight, in_queue / policy.in_queue)
+    load = max(
+        per_s / policy.per_s, in_flight / policy.in_flight, in_queue / policy.in_queue
+    )
     about_right = held > 0 and abs(load / held - 1.0) <= _TOLERANCE
     wanted = held if about_right else math.ceil(load)
+    if in_flight > 0:
+        wanted = max(wanted, 1)
     return min(max(wanted, policy.minimum, policy.kept), policy.maximum)

@@ -233,7 +233,11 @@ class _Fleet:
         queued = sum(self.pool.waiting(i) for i in numbers) + max(cold, 0)
         flying = sum(self.pool.in_flight(i) for i in numbers) + max(cold, 0)
         wanted = wanted_by_load(
-            policy, held=len(held), in_flight=flying, in_queue=queued
+            policy,
+            held=len(held),
+            per_s=self._rate(now, arrived),
+            in_flight=flying,
+            in_queue=queued,
         )
         while self.wants and self.wants[0][0] < now - policy.cooldown_s:
             self.wants.popleft()
@@ -241,6 +245,12 @@ class _Fleet:
         if wanted >= len(held):
             return wanted
         return min(max(w for _, w in self.wants), len(held))
+
+    def _rate(self, now: float, arrived: int) -> float:
+        """Count what came lately; those that fit no replica too. [1/s]"""
+        since = max(now - self.policy.window_s, 0.0)
+        before = int(np.searchsorted(self.pool.arrival_s, since, side="right"))
+        return (arrived - before) / (now - since) if now > since else 0.0
 
     def _start(self, now: float, ready_s: float) -> None:
         life = _Life(now, ready_s)
