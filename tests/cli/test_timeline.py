@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dayrate.cli import output, timeline
+from dayrate.cli import output
 from dayrate.cli.main import main
 
 Captured = pytest.CaptureFixture[str]
@@ -53,7 +53,7 @@ def test_parquet_holds_the_same(tmp_path: Path, capsys: Captured) -> None:
 def test_without_pyarrow_the_error_says_how_to_get_it(
     tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeline.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     assert main([*DAY, "--timeline", str(tmp_path / "a.parquet")]) == 2
     assert "pip install 'dayrate[parquet]'" in capsys.readouterr().err
 
@@ -84,7 +84,7 @@ def test_an_interrupted_write_leaves_nothing(
 
     path = tmp_path / "lines.csv"
     path.write_text("before")
-    monkeypatch.setattr(output.Path, "replace", interrupted)
+    monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         output.write_file(str(path), "after")
     assert [p.name for p in tmp_path.iterdir()] == ["lines.csv"]

@@ -25,7 +25,7 @@ from dayrate.serving.simulator.fleet import simulate_fleet
 from dayrate.serving.simulator.inputs import Limits, RequestList
 from dayrate.serving.simulator.law import step_law
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "model": "meta-llama/Llama-3.1-70B-Instruct",
     "accelerator": "a100-sxm-80gb",
     "isl": 500,

@@ -1,6 +1,5 @@
 """A simulated fleet as text: what it held and cost, by the hour, and against fixed."""
 
-import math
 from collections.abc import Callable
 
 from rich.padding import Padding
@@ -94,7 +93,7 @@ def write_cost(canvas: Canvas, day: SimulatedDay) -> None:
                 _("per million tokens, in and out"),
                 _maybe(coin, fleet.usd_per_million_tokens, _),
             ),
-            (_("electricity"), f"{figure(fleet.kwh)} kWh", wh if done else ""),
+            (_("electricity drawn"), f"{figure(fleet.kwh)} kWh", wh if done else ""),
             (_("CO2"), f"{figure(fleet.kg_co2)} kg"),
         ]
     )
@@ -185,6 +184,7 @@ def _ms(seconds: float | None) -> float | None:
 
 def _change(mine: float | None, other: float | None, shown: Callable[..., str]) -> str:
     """Relative change; a share has none."""
-    if shown is percent or mine is None or not other or math.isclose(mine, other):
+    if shown is percent or mine is None or not other:
         return ""
-    return f"{100 * (mine / other - 1):+.0f} %"
+    more = round(100 * (mine / other - 1))
+    return f"{more:+} %" if more else ""

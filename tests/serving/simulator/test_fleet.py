@@ -193,7 +193,7 @@ def test_both_engines_agree() -> None:
         runs[0].replicas.end_s, runs[1].replicas.end_s, rtol=1e-9
     )
     lines = [r.run.timeline.running for r in runs]
-    np.testing.assert_array_equal(*lines)
+    np.testing.assert_array_equal(lines[0], lines[1])
 
 
 def test_the_compiled_engine_has_one_routing_here() -> None:
