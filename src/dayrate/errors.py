@@ -97,10 +97,10 @@ class SloUnreachable(NoPlan):
 class MissingExtra(DayrateError):
     """An optional dependency is not installed."""
 
-    def __init__(self, *, what: str, extra: str) -> None:
+    def __init__(self, *, what: str, extra: str = "", install: str = "") -> None:
+        command = install or f"pip install 'dayrate[{extra}]'"
         super().__init__(
-            f"{what} needs an optional dependency. "
-            f"Install it with: pip install 'dayrate[{extra}]'"
+            f"{what} needs an optional dependency. Install it with: {command}"
         )
 
 

@@ -23,7 +23,10 @@ from dayrate.cli.output import PipeClosed, say, write
 from dayrate.cli.quote import EPILOG as QUOTE_EPILOG
 from dayrate.cli.quote import QuoteCommand, quote_command
 from dayrate.cli.simulate import EPILOG as SIMULATE_EPILOG
-from dayrate.cli.simulate import simulate_command
+from dayrate.cli.simulate import SimulateCommand, simulate_command
+from dayrate.cli.sweep import EPILOG as SWEEP_EPILOG
+from dayrate.cli.sweep import SETTINGS as SWEEP_SETTINGS
+from dayrate.cli.sweep import sweep_command
 from dayrate.errors import DayrateError, InvalidInput, NoPlan, did_you_mean
 from dayrate.report.i18n import language, words
 
@@ -40,8 +43,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command("quote", cls=QuoteCommand, epilog=QUOTE_EPILOG)(quote_command)
-app.command("simulate", cls=QuoteCommand, epilog=SIMULATE_EPILOG)(simulate_command)
+app.command("simulate", cls=SimulateCommand, epilog=SIMULATE_EPILOG)(simulate_command)
 app.command("anatomy", cls=AnatomyCommand, epilog=ANATOMY_EPILOG)(anatomy_command)
+app.command("sweep", epilog=SWEEP_EPILOG, context_settings=SWEEP_SETTINGS)(
+    sweep_command
+)
 app.command("catalog", epilog=CATALOG_EPILOG)(catalog_command)
 app.command("backtest", epilog=BACKTEST_EPILOG)(backtest_command)
 app.add_typer(measure_app, name="measure")

@@ -1,9 +1,13 @@
 """Where results and talk go: the result to stdout, everything else to stderr."""
 
+import io
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from dayrate.errors import InvalidInput
@@ -12,6 +16,7 @@ from dayrate.report.i18n import Words, language, words
 __all__ = [
     "PipeClosed",
     "asked_words",
+    "captured",
     "colour",
     "page_width",
     "say",
@@ -21,13 +26,32 @@ __all__ = [
 
 _WIDTH = 80
 
+#: Result and talk of a command that another one runs, in this thread alone.
+_CAPTURED: ContextVar[tuple[io.StringIO, io.StringIO] | None] = ContextVar(
+    "captured", default=None
+)
+
 
 class PipeClosed(Exception):
     """Nobody reads the result any more."""
 
 
+@contextmanager
+def captured() -> Iterator[tuple[io.StringIO, io.StringIO]]:
+    """Keep result and talk of what runs inside, in place of printing them."""
+    both = io.StringIO(), io.StringIO()
+    token = _CAPTURED.set(both)
+    try:
+        yield both
+    finally:
+        _CAPTURED.reset(token)
+
+
 def write(text: str) -> None:
     """Print a result."""
+    if (kept := _CAPTURED.get()) is not None:
+        kept[0].write(text)
+        return
     try:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
@@ -60,6 +84,9 @@ def write_file(path: str, content: str | bytes) -> None:
 
 def say(text: str) -> None:
     """Talk to the person at the terminal."""
+    if (kept := _CAPTURED.get()) is not None:
+        kept[1].write(f"{text}\n")
+        return
     sys.stderr.write(f"{text}\n")
 
 

@@ -5,20 +5,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dayrate.cli.arrivals import arrival_options, draw_from
 from dayrate.cli.output import asked_words, colour, page_width, write
-from dayrate.cli.quote import scenario_file
+from dayrate.cli.quote import QuoteCommand, scenario_file
 from dayrate.cli.timeline import check_timeline, write_timeline
 from dayrate.errors import InvalidInput
 
 if TYPE_CHECKING:
     from dayrate.compose.simulation import Ask, SimulatedDay
 
-__all__ = ["EPILOG", "simulate_command"]
+__all__ = ["EPILOG", "SimulateCommand", "simulate_command"]
 
 EPILOG = (
     "Example: dayrate simulate --model meta-llama/Llama-3.1-8B-Instruct "
     "--accelerator h100-sxm-80gb --trace requests.csv --replicas auto"
 )
+
+
+class SimulateCommand(QuoteCommand):
+    """Adds the flags of arrivals to those of the scenario."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the command's own options, the scenario's, and those of arrivals."""
+        return [*super().get_params(ctx), *arrival_options()]
 
 
 def simulate_command(
@@ -42,8 +51,8 @@ def simulate_command(
         typer.Option(
             "--duration",
             metavar="s",
-            help="Seconds of arrivals without a trace: at the busiest hour's rate, "
-            "or from a day on by the hours of the day.",
+            help="Seconds of arrivals, without a trace or a number of requests: at "
+            "the busiest hour's rate, or from a day on by the hours of the day.",
         ),
     ] = 3600.0,
     day: Annotated[
@@ -127,10 +136,11 @@ def simulate_command(
 
     words = asked_words(lang)
     values = dict(ctx.obj)
+    drawn = {p.name: values.pop(p.name) for p in arrival_options()}
     ask = Ask(
         replicas=_count(values.pop("replicas", None)),
         seed=seed,
-        duration_s=duration,
+        draw=draw_from(drawn, duration),
         day=day,
         routing=Routing(_one_of("--routing", routing, [r.value for r in Routing])),
         engine=EngineKind(_one_of("--engine", engine, [e.value for e in EngineKind])),

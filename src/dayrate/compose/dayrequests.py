@@ -2,20 +2,19 @@
 
 import numpy as np
 
+from dayrate.compose.requests import Demanded
 from dayrate.compose.resolve import Resolved
 from dayrate.errors import InvalidInput
 from dayrate.serving.simulator.inputs import RequestList
 from dayrate.units import DAY_S
 from dayrate.workload.day import day_arrivals
 
-__all__ = ["day_requests"]
+__all__ = ["day_demand"]
 
 _MOST_REQUESTS = 20_000_000
 
 
-def day_requests(
-    r: Resolved, span_s: float, rng: np.random.Generator
-) -> tuple[RequestList, tuple[str, ...]]:
+def day_demand(r: Resolved, span_s: float, seed: int) -> Demanded:
     """Draw requests from 0:00 on, of the workload's lengths, and say how.
 
     Raises
@@ -23,7 +22,7 @@ def day_requests(
     InvalidInput
         None come, or more than one simulation takes.
     """
-    w = r.workload
+    w, rng = r.workload, np.random.default_rng(seed)
     expected = w.requests_per_day * span_s / DAY_S
     if expected > _MOST_REQUESTS:
         raise InvalidInput(
@@ -44,7 +43,8 @@ def day_requests(
         drawn[1].astype(np.int64),
         cached_input_frac=float(r.traffic.cached_input_frac),
     )
-    return requests, (
+    note = (
         f"Poisson arrivals by the hours of the day shape {w.shape.name}, with its "
-        "busiest ten minutes",
+        "busiest ten minutes"
     )
+    return Demanded(r, requests, None, (note,))

@@ -161,6 +161,7 @@ def _workload(scenario: Scenario, w: Working) -> Workload:
     demand = DemandInput(
         preset=preset,
         trace_path=section.trace,
+        trace_model=section.trace_model,
         users=section.users,
         requests_per_user_per_day=section.requests_per_user,
         requests_per_day=section.requests_per_day,

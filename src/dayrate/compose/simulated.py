@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dayrate.catalog.price import Pricing
+from dayrate.compose.dayrequests import day_demand
 from dayrate.compose.deploy import Plan, write_fleet, write_peak
 from dayrate.compose.fleetday import Sized
 from dayrate.compose.held import HeldDay
@@ -21,7 +22,7 @@ from dayrate.scenario.working import Working
 from dayrate.serving.autoscale import Scaling
 from dayrate.serving.simulator.accrual import accrued
 from dayrate.serving.steady import OperatingPoint, operating_point
-from dayrate.units import HOUR_S
+from dayrate.units import DAY_S, HOUR_S
 
 __all__ = [
     "OfDay",
@@ -59,7 +60,8 @@ def simulate_day(sized: Sized, seed: int, w: Working) -> OfDay:
     aside = Working(w.ledger)
     write_fleet(scenario.deployment, plan, aside)
     sized = dataclasses.replace(sized, ledger=aside.ledger)
-    day = simulate_plan(sized, Ask(day=True, seed=seed, compare=False))
+    demand = day_demand(sized.r, float(DAY_S), seed)
+    day = simulate_plan(sized, Ask(day=True, seed=seed, compare=False), demand)
     held = _write_held(scenario, plan, day, w)
     return OfDay(day, held)
 

@@ -2,17 +2,17 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from dayrate.compose.bill import pricing_of
-from dayrate.compose.dayrequests import day_requests
-from dayrate.compose.deploy import Plan, deploy
+from dayrate.compose.dayrequests import day_demand
+from dayrate.compose.deploy import deploy
 from dayrate.compose.fleetday import Asked, FleetDay, Sized, fleet_day
 from dayrate.compose.policy import check_pricing, policy_of
+from dayrate.compose.requests import Demanded, demanded
 from dayrate.compose.resolve import Resolved, resolve
 from dayrate.errors import InvalidInput
 from dayrate.scenario.schema import Scenario
@@ -25,20 +25,17 @@ from dayrate.serving.simulator.fleet import simulate_fleet
 from dayrate.serving.simulator.inputs import (
     EngineKind,
     Limits,
-    RequestList,
     Routing,
     limits_of,
 )
 from dayrate.serving.simulator.law import StepLaw, step_law
 from dayrate.serving.simulator.outcome import Simulation, Summary
 from dayrate.units import DAY_S
-from dayrate.workload.arrivals import poisson_arrivals, spread_stamps
-from dayrate.workload.traces import BLOCK_TOKENS, Trace, prefix_ids, read_trace
+from dayrate.workload.draw import Draw
 
 __all__ = ["Ask", "SimulatedDay", "simulate_plan", "simulate_scenario"]
 
 _SAMPLES = 1440
-_MOST_REQUESTS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class Ask:
 
     replicas: int | None = None  # None: as many as the closed form takes
     seed: int = 0
-    duration_s: float = 3600.0  # where there is no trace
+    draw: Draw = field(default_factory=Draw)
     day: bool = False  # 24 hours, of a trace only the lengths
     routing: Routing = Routing.ROUND_ROBIN
     engine: EngineKind = EngineKind.AUTO
@@ -55,6 +52,11 @@ class Ask:
     timeout_s: float = math.inf
     chunked_prefill: bool = True
     compare: bool = True  # with the fixed fleet, where it is another
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the arrivals, where nothing else says it. [s]"""
+        return self.draw.duration_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +113,36 @@ class SimulatedDay:
 
 def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
     """Size the replicas as a quote does, then serve every request on them."""
-    _check(ask)
     if ask.replicas is None and scenario.deployment.replicas is not None:
         ask = dataclasses.replace(ask, replicas=scenario.deployment.replicas)
-    w = Working()
-    r = resolve(scenario, w)
+    if ask.replicas is not None and ask.replicas < 1:
+        raise InvalidInput(f"{ask.replicas} replicas serve nobody. Give 1 or more.")
+    w, days_s = Working(), _whole_days_s(scenario, ask)
+    if days_s:
+        demand = day_demand(resolve(scenario, w), days_s, ask.seed)
+    else:
+        demand = demanded(scenario, ask.draw, ask.seed, w)
+    r = demand.resolved
     pricing = pricing_of(scenario.economics, r.accelerator.id, w)
     plan = deploy(_sized_freely(scenario, ask), r, w)
-    return simulate_plan(Sized(scenario, r, plan, pricing, w.ledger), ask)
+    return simulate_plan(Sized(scenario, r, plan, pricing, w.ledger), ask, demand)
 
 
 def _whole_days_s(scenario: Scenario, ask: Ask) -> float:
     """Length of whole days that are asked for, from 0:00; 0 for anything else. [s]"""
+    by_itself = ask.draw == Draw(duration_s=ask.duration_s)
+    if ask.day and not by_itself:
+        raise InvalidInput(
+            "--day draws its own requests, by the hours of the day shape. Leave it "
+            "out, or leave out what says how requests are drawn or resampled."
+        )
     if ask.day:
         return float(DAY_S)
-    drawn = scenario.workload.trace is None and ask.duration_s >= DAY_S
-    return ask.duration_s if drawn else 0.0
+    drawn = scenario.workload.trace is None and by_itself
+    return ask.duration_s if drawn and ask.duration_s >= DAY_S else 0.0
 
 
-def simulate_plan(sized: Sized, ask: Ask) -> SimulatedDay:
+def simulate_plan(sized: Sized, ask: Ask, demand: Demanded) -> SimulatedDay:
     """Serve every request on the replicas of a plan, or as many as a policy wants."""
     scenario, r, plan = sized.scenario, sized.r, sized.plan
     if r.engine.speculation is not None:
@@ -138,12 +151,8 @@ def simulate_plan(sized: Sized, ask: Ask) -> SimulatedDay:
             "or ask `dayrate quote` without --simulate."
         )
     check_pricing(scenario, sized.pricing)
-    rng, days_s = np.random.default_rng(ask.seed), _whole_days_s(scenario, ask)
-    if days_s:
-        requests, notes = day_requests(r, days_s, rng)
-    else:
-        requests, notes = _requests(scenario, r, ask, rng)
-    limits, law = _machine(scenario, r, plan, ask, requests)
+    requests, days_s = demand.requests, _whole_days_s(scenario, ask)
+    limits, law = _machine(sized, ask, demand)
     count = int(plan.replicas) if ask.replicas is None else ask.replicas
     policy = policy_of(scenario.autoscale, r, plan, count)
     per_replica = plan.accelerators_per_replica
@@ -187,7 +196,7 @@ def simulate_plan(sized: Sized, ask: Ask) -> SimulatedDay:
         period_s=float(day.over_time.seconds.sum()),
         seed=ask.seed,
         routing=ask.routing,
-        notes=(*notes, *_start_note(scenario, policy)),
+        notes=(*demand.notes, *_start_note(scenario, policy)),
     )
 
 
@@ -203,39 +212,30 @@ def _start_note(scenario: Scenario, policy: Autoscale) -> tuple[str, ...]:
     )
 
 
-def _check(ask: Ask) -> None:
-    if not ask.duration_s > 0 or not math.isfinite(ask.duration_s):
-        raise InvalidInput(
-            f"The duration is {ask.duration_s:g} s; give a time above 0, for "
-            "example 3600."
-        )
-    if ask.replicas is not None and ask.replicas < 1:
-        raise InvalidInput(f"{ask.replicas} replicas serve nobody. Give 1 or more.")
-
-
 def _end_s(run: Simulation, scenario: Scenario, ask: Ask) -> float:
     """How long the fleet is held: to the last token, or all of the time drawn. [s]"""
-    drawn_s = ask.duration_s if scenario.workload.trace is None else 0.0
+    by_time = ask.draw.requests is None and ask.draw.time_warp == 1.0
+    drawn_s = 0.0
+    if scenario.workload.trace is None and by_time:
+        drawn_s = ask.duration_s
     return max(run.end_s, float(run.arrival_s[-1]), drawn_s)
 
 
-def _machine(
-    scenario: Scenario, r: Resolved, plan: Plan, ask: Ask, requests: RequestList
-) -> tuple[Limits, StepLaw]:
+def _machine(sized: Sized, ask: Ask, demand: Demanded) -> tuple[Limits, StepLaw]:
     """Limits of a replica, and the time of its steps."""
+    plan, requests = sized.plan, demand.requests
     replica = dataclasses.replace(
         plan.replica,
         engine=dataclasses.replace(
             plan.replica.engine, chunked_prefill=ask.chunked_prefill
         ),
     )
-    longest = _longest(scenario, r)
+    longest = _longest(sized.scenario, sized.r)
     lengths = np.asarray(requests.input_tokens) + np.asarray(requests.output_tokens)
-    block = BLOCK_TOKENS if requests.block_ids is not None else 16
     limits = limits_of(
         replica,
-        float(r.traffic.context_tokens),
-        block_tokens=block,
+        float(sized.r.traffic.context_tokens),
+        block_tokens=demand.block_tokens or 16,
         max_context_tokens=longest,
         **({} if ask.max_waiting is None else {"max_waiting": ask.max_waiting}),
         timeout_s=ask.timeout_s,
@@ -255,69 +255,6 @@ def _longest(scenario: Scenario, r: Resolved) -> int:
     asked, limit = scenario.model.max_model_len, r.model.max_position_embeddings
     found = asked if asked is not None else limit
     return 1 << 40 if found is None else int(found)
-
-
-def _requests(
-    scenario: Scenario, r: Resolved, ask: Ask, rng: np.random.Generator
-) -> tuple[RequestList, tuple[str, ...]]:
-    path = scenario.workload.trace
-    if path is not None:
-        return _of_trace(read_trace(Path(path)), r, rng)
-    shape = r.workload.shape
-    rate = r.workload.requests_per_day * shape.peak_over_mean / DAY_S
-    if rate * ask.duration_s > _MOST_REQUESTS:
-        raise InvalidInput(
-            f"{rate * ask.duration_s:.3g} requests are more than one simulation takes "
-            f"({_MOST_REQUESTS:g}). Give a shorter --duration."
-        )
-    arrival = poisson_arrivals(rate, ask.duration_s, rng)
-    if len(arrival) == 0:
-        raise InvalidInput(
-            f"No request comes in {ask.duration_s:g} s at {rate:.3g} a second. "
-            "Give a longer --duration."
-        )
-    w = r.workload
-    sides = (w.input_length.tokens, w.output_length.tokens)
-    drawn = [np.maximum(np.round(rng.choice(t, len(arrival))), 1.0) for t in sides]
-    requests = RequestList(
-        arrival,
-        drawn[0].astype(np.int64),
-        drawn[1].astype(np.int64),
-        cached_input_frac=float(r.traffic.cached_input_frac),
-    )
-    return requests, ("Poisson arrivals at the busiest hour's mean rate",)
-
-
-def _of_trace(
-    trace: Trace, r: Resolved, rng: np.random.Generator
-) -> tuple[RequestList, tuple[str, ...]]:
-    if trace.requests is not None:
-        raise InvalidInput(
-            f"{trace.name} has windows of requests; a simulation needs each request. "
-            "Give a trace by request, or lengths and --requests-per-day."
-        )
-    if trace.arrival_s is None:
-        raise InvalidInput(
-            f"{trace.name} does not say when requests came. Give a trace with "
-            "arrivals, or lengths and --requests-per-day."
-        )
-    notes = list(trace.notes)
-    arrival, tick = spread_stamps(trace.arrival_s - trace.arrival_s[0], rng)
-    if tick is not None:
-        notes.append(f"arrivals spread within the {tick:g} s that share a stamp")
-    cached = float(r.traffic.cached_input_frac)
-    blocks = trace.blocks
-    if blocks is not None and blocks.tokens is not None:
-        notes.append("prefix blocks of unequal size: a fixed share counts as cached")
-        blocks = None
-    return RequestList(
-        arrival,
-        np.ceil(trace.input_tokens).astype(np.int64),
-        np.ceil(trace.output_tokens).astype(np.int64),
-        block_offsets=None if blocks is None else blocks.offsets,
-        block_ids=None if blocks is None else prefix_ids(blocks),
-        cached_input_frac=cached,
-    ), tuple(notes)
 
 
 def _json(value: Any) -> Any:

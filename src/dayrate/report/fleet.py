@@ -129,7 +129,7 @@ def write_hours(canvas: Canvas, day: SimulatedDay) -> None:
         _("late"): lambda r: figure(r["late"]),
         _("dropped"): lambda r: figure(r["dropped"]),
         _("busy"): lambda r: f"{100 * r['busy_frac']:.0f} %",
-        _("load"): lambda r: f"{100 * r['load_frac']:.0f} %",
+        _("loaded"): lambda r: f"{100 * r['load_frac']:.0f} %",
         "kWh": lambda r: f"{r['kwh']:.2f}",
         _("cost"): lambda r: coin.text(r["usd"], decimals=2),
     }

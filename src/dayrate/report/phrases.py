@@ -18,6 +18,12 @@ PHRASES = (
     mark("{side} lengths of {name} scaled from a mean of {was} to {now} tokens"),
     mark("{late} rows were out of order of arrival and were sorted"),
     mark("{n} of {rows} rows dropped: {why}"),
+    mark("arrivals spread within the {tick} s that share a stamp"),
+    mark("Poisson arrivals at the busiest hour's mean rate"),
+    mark("lengths scaled to the means asked for"),
+    mark("hash_ids left out, since prompts were scaled"),
+    mark("prefix blocks of {size} tokens: there would be too many smaller ones"),
+    mark("turns of a session come when they are drawn, answered or not"),
     mark("Multi-token prediction layers are left out."),
     mark("The config names no number format: BF16 is assumed."),
     mark(
@@ -91,7 +97,6 @@ PHRASES = (
     mark("replicas as the closed form sizes them for the busiest ten minutes"),
     mark("most held at once in the simulated day"),
     mark("replicas serving, starting or ending in the simulated day"),
-    mark("Poisson arrivals at the busiest hour's mean rate"),
     mark(
         "Poisson arrivals by the hours of the day shape {name}, with its busiest ten "
         "minutes"

@@ -91,6 +91,9 @@ class WorkloadSection(Section):
         None, description="a use with its lengths: chat, code completion, ..."
     )
     trace: str | None = Field(None, description="path of a trace file")
+    trace_model: str | None = Field(
+        None, description="of a trace of several models, the one to take"
+    )
     users: Positive | None = Field(None, description="users per day")
     requests_per_user: Positive | None = Field(
         None, description="requests per user and day"

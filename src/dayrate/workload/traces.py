@@ -46,6 +46,7 @@ class Blocks:
     offsets: Ints
     ids: Ints
     tokens: Ints | None = None  # tokens of each block, where the trace says so
+    block_tokens: int = BLOCK_TOKENS  # of a full block, where it does not
 
     def take(self, rows: Ints) -> "Blocks":
         """Keep the blocks of some requests, in the order of ``rows``."""
@@ -54,7 +55,7 @@ class Blocks:
         index = np.arange(offsets[-1])
         index += np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         tokens = None if self.tokens is None else self.tokens[index]
-        return Blocks(offsets, self.ids[index], tokens)
+        return Blocks(offsets, self.ids[index], tokens, self.block_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,7 @@ def _of_model(raw: Raw, model: str | None, name: str) -> Raw:
         if raw.requests is not None and len(known) > 1:
             raise InvalidInput(
                 f"{name} holds the load of several models: {', '.join(known)}. "
-                "Say which (trace model)."
+                "Say which (--trace-model)."
             )
         return raw
     if model not in known:
@@ -307,6 +308,8 @@ def _trace(
             f"{name} spans {(arrival[-1] - arrival[0]) / DAY_S:.3g} days. Arrivals are "
             "in seconds, on one clock; correct those that are not."
         )
+    if raw.requests is not None and not raw.requests.any():
+        raise UnreadableTrace(f"{name} has windows and no request in any of them.")
     if form in {"azure", "burstgpt"} and arrival is not None:
         start_s_of_day = float(arrival[0] % DAY_S)
         arrival = arrival - arrival[0]

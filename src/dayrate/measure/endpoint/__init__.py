@@ -1,0 +1,1 @@
+"""Load-test a server that speaks OpenAI's API."""

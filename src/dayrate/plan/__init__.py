@@ -1,0 +1,1 @@
+"""Many answers at once: sweeps over a grid of scenarios."""
