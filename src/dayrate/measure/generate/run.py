@@ -1,7 +1,7 @@
 """A model loaded, asked and measured."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dayrate.errors import InvalidInput
 from dayrate.measure.generate.ask import Lengths, Sampling
@@ -18,7 +18,7 @@ from dayrate.measure.generate.transformers_ import (
 from dayrate.measure.models import EMBEDDED, find_model
 from dayrate.measure.power.reading import EnergyMeter
 
-__all__ = ["BACKENDS", "Setup", "generate", "load", "meter"]
+__all__ = ["BACKENDS", "Setup", "generate", "load", "meter", "run"]
 
 BACKENDS = ("transformers", "llamacpp")
 
@@ -101,14 +101,26 @@ def generate(
     InvalidInput
         The prompt and what is asked for do not fit in the context.
     """
+    peak = peak_of(accelerator, engine.host.dtype)
     prompt = Prompt(text)
     context = engine.host.context_tokens
     new_tokens = lengths.new_tokens(engine.count(prompt), context)
-    peak = peak_of(accelerator, engine.host.dtype)
+    figures = run(engine, prompt, new_tokens, sampling, tariff, on_text=on_text)
+    counted = engine.counted_flop(figures.trace)
+    return replace(figures, peak=peak, counted_flop=counted)
+
+
+def run(
+    engine: Engine,
+    prompt: Prompt,
+    new_tokens: int,
+    sampling: Sampling,
+    tariff: Tariff,
+    *,
+    on_text: Callable[[str], None],
+) -> Figures:
+    """Let a model answer, and count seconds and joules."""
     load = load_1min()
     with meter() as joules:
         trace = engine.complete(prompt, new_tokens, sampling, on_text)
-    counted = engine.counted_flop(trace)
-    return Figures(
-        engine.host, trace, joules.energy, tariff, peak, counted, load_1min=load
-    )
+    return Figures(engine.host, trace, joules.energy, tariff, load_1min=load)

@@ -112,9 +112,11 @@ class _Kept:
             if ours != theirs:
                 break
             shared += 1
+        surplus = self.cache.get_seq_length() - shared
         try:
-            self.cache.crop(shared)
-        except (AttributeError, NotImplementedError, ValueError):
+            if surplus and shared:
+                self.cache.crop(-surplus)  # below zero: so many tokens less
+        except (AttributeError, NotImplementedError, RuntimeError, ValueError):
             return 0  # windows and states cannot be shortened
         return shared
 
