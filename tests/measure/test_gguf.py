@@ -1,5 +1,6 @@
 """Headers of GGUF files: whole ones are read, any part of one is refused."""
 
+import contextlib
 import importlib.util
 import struct
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
 def test_any_part_of_one_is_refused(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(small_file()[:cut])
-    with pytest.raises(InvalidInput, match="GGUF|cut short"):
+    with pytest.raises(InvalidInput, match=r"GGUF|cut short"):
         read_gguf(path)
 
 
@@ -61,10 +62,8 @@ def test_a_changed_byte_is_no_crash(tmp_path: Path, at: int, byte: int) -> None:
     data[at] = byte
     path = tmp_path / "x.gguf"
     path.write_bytes(data)
-    try:
-        read_gguf(path)
-    except InvalidInput as error:
-        assert str(path) in str(error)
+    with contextlib.suppress(InvalidInput):
+        assert read_gguf(path).path == path
 
 
 def test_old_versions_are_named(tmp_path: Path) -> None:

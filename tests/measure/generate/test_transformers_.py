@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_no_part(
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(transformers.PreTrainedModel, "save_pretrained", full)
-    with pytest.raises(InvalidInput, match="No space left on device.*XDG_CACHE_HOME"):
+    with pytest.raises(InvalidInput, match=r"No space left on device.*XDG_CACHE_HOME"):
         load(Setup(str(tiny_gguf), "transformers", threads=1))
     assert list((tmp_path / "dayrate" / "models").iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from dayrate.measure.generate.trace import Pass
@@ -14,7 +15,7 @@ def counted_flop(config: Any, passes: Iterable[Pass], hf: Any, torch: Any) -> in
 
     Attention is the eager one: the fused kernels of a processor are not counted. It
     multiplies whole squares in the prefill, masked or not. A step's work is linear in
-    its context, so the first and the last step give the sum.
+    its context, so the first two steps give the sum.
     """
     with torch.device("meta"):
         network = hf.AutoModelForCausalLM.from_config(
@@ -24,29 +25,33 @@ def counted_flop(config: Any, passes: Iterable[Pass], hf: Any, torch: Any) -> in
 
 
 def _of_pass(network: Any, one: Pass, torch: Any) -> int:
-    cached, new = one.cached_tokens, one.computed_tokens
-    total = _forward(network, one.width, cached, new, torch)
-    steps, start = one.decode_steps, one.prompt_tokens
-    if steps:
-        first = _forward(network, one.width, start, 1, torch)
-        last = _forward(network, one.width, start + steps - 1, 1, torch)
-        total += (first + last) * steps // 2
+    step, past = _Steps(network, one.width, torch), None
+    if one.cached_tokens:
+        _uncounted, past = step.forward(one.cached_tokens, None)
+    total, past = step.forward(one.computed_tokens, past)
+    n = one.decode_steps
+    if n:
+        first, past = step.forward(1, past)
+        second, _past = step.forward(1, past)
+        total += n * first + (second - first) * n * (n - 1) // 2
     return total
 
 
-def _forward(network: Any, width: int, cached: int, new: int, torch: Any) -> int:
-    flop_counter: Any = importlib.import_module("torch.utils.flop_counter")
-    counter = flop_counter.FlopCounterMode(display=False)
-    with torch.no_grad():
-        past = None
-        if cached:
-            past = network(**_tokens(width, cached, torch)).past_key_values
-        with counter:
-            network(**_tokens(width, new, torch), past_key_values=past)
-    total: int = counter.get_total_flops()
-    return total
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Runs a network on tokens that are only counted."""
 
+    network: Any
+    width: int
+    torch: Any
 
-def _tokens(width: int, count: int, torch: Any) -> dict[str, Any]:
-    ids = torch.zeros((width, count), dtype=torch.long, device="meta")
-    return {"input_ids": ids, "use_cache": True, "logits_to_keep": 1}
+    def forward(self, tokens: int, past: Any) -> tuple[int, Any]:
+        """Operations of one call, and the cache after it."""
+        flop_counter: Any = importlib.import_module("torch.utils.flop_counter")
+        torch = self.torch
+        ids = torch.zeros((self.width, tokens), dtype=torch.long, device="meta")
+        with torch.no_grad(), flop_counter.FlopCounterMode(display=False) as counter:
+            done = self.network(
+                input_ids=ids, past_key_values=past, use_cache=True, logits_to_keep=1
+            )
+        return counter.get_total_flops(), done.past_key_values

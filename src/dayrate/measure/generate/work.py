@@ -16,17 +16,15 @@ _ONE = Parallelism()
 _FORMATS = Precision(DType.BF16, DType.BF16, DType.BF16)  # operations are the same
 
 
-def prefill_flop(spec: ModelSpec, one: Pass, *, square: bool = False) -> float:
-    """Matrix products of a prompt's computation. [FLOP]
+def prefill_flop(spec: ModelSpec, one: Pass) -> float:
+    """Matrix products of a prompt's computation; tokens attend to earlier ones. [FLOP]
 
-    A token attends to those before it; with ``square`` to all, as an implementation
-    computes that masks afterwards.
+    An implementation that computes all pairs and masks half of them does more.
     """
     new, width = one.computed_tokens, one.width
-    seen = new if square else (new + 1) / 2
     shape = StepShape(
         prefill_tokens=float(new * width),
-        prefill_context_tokens=one.cached_tokens + seen,
+        prefill_context_tokens=one.cached_tokens + (new + 1) / 2,
         logit_sequences=float(width),
     )
     return float(_flop(spec, shape))
