@@ -62,6 +62,7 @@ def load_llamacpp(
             f"llama.cpp cannot load {files.path}. It may be of a family newer than "
             "this version (pip install -U xllamacpp), or larger than the memory."
         ) from error
+    _warm_up(server)
     host = Host(
         model=files.name,
         backend="llamacpp",
@@ -92,8 +93,16 @@ def _settings(library: Any, files: ModelFiles, threads: int, context: int) -> An
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.ctx_shift = False  # nothing of a conversation is dropped unasked
     params.cache_ram_mib = 0
-    params.verbosity = -1
+    params.verbosity, params.warmup = -1, False
     return params
+
+
+def _warm_up(server: Any) -> None:
+    """Generate a token: what the first call sets up is no part of a measurement.
+
+    It also shows that the server's loop runs: one that is closed before hangs.
+    """
+    server.handle_completions({"prompt": "~", "max_tokens": 1, "cache_prompt": False})
 
 
 def _format(stem: str) -> str:
