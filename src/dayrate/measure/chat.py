@@ -15,32 +15,31 @@ from dayrate.measure.generate.figures import Figures
 from dayrate.measure.generate.run import run
 from dayrate.measure.generate.tariff import Tariff
 from dayrate.measure.generate.trace import Engine, Message
+from dayrate.measure.power import Energy, EnergySource
 
 __all__ = ["Conversation", "Totals"]
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over turns; None is unknown."""
+    """Sums over turns."""
 
     turns: int
     computed_tokens: int
     output_tokens: int
     seconds: float
-    joules: float | None
+    energy: Energy
     cost: Cost
 
     @classmethod
     def of(cls, turns: Sequence[Figures]) -> "Totals":
         """Add turns up."""
-        joules = [t.energy.joules for t in turns]
-        known = [j for j in joules if j is not None]
         return cls(
             turns=len(turns),
             computed_tokens=sum(t.prompt_tokens - t.cached_tokens for t in turns),
             output_tokens=sum(t.output_tokens for t in turns),
             seconds=sum(t.seconds for t in turns),
-            joules=sum(known) if turns and len(known) == len(turns) else None,
+            energy=_added([t.energy for t in turns]),
             cost=sum((t.cost for t in turns), start=Cost({})),
         )
 
@@ -51,7 +50,8 @@ class Totals:
             "computed_tokens": self.computed_tokens,
             "output_tokens": self.output_tokens,
             "seconds": self.seconds,
-            "joules": self.joules,
+            "joules": self.energy.joules,
+            "energy_source": self.energy.source.value,
             "total_usd": self.cost.total_usd if self.cost.terms_usd else None,
         }
 
@@ -133,6 +133,22 @@ class Conversation:
         if context is None:
             return self.lengths.new_tokens(tokens, None)
         return context - tokens if wanted is None else min(wanted, context - tokens)
+
+
+def _added(parts: Sequence[Energy]) -> Energy:
+    """Sum energies; as sure as the least sure of them, unknown if one is."""
+    joules, low, high = 0.0, 0.0, 0.0
+    for part in parts:
+        if None in (part.joules, part.low_joules, part.high_joules):
+            return part
+        joules += part.joules or 0
+        low += part.low_joules or 0
+        high += part.high_joules or 0
+    if not parts:
+        return Energy.unknown("nothing has run")
+    sources = {p.source for p in parts}
+    source = EnergySource.ESTIMATED if len(sources) > 1 else parts[0].source
+    return Energy(joules, low, high, source, parts[0].meter)
 
 
 def _said(role: str, content: str) -> Message:

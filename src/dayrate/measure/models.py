@@ -82,7 +82,7 @@ def find_model(name: str) -> ModelFiles:
     if name.lower() == EMBEDDED:
         return ModelFiles(EMBEDDED, embedded_gguf())
     path = Path(os.path.expanduser(name))  # leaves an unknown ~user as it is
-    if path.is_dir():
+    if name.strip() and path.is_dir():
         return _folder(name, path)
     if path.is_file():
         return _file(name, path)

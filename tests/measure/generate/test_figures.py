@@ -11,7 +11,7 @@ from dayrate.measure.generate.figures import Figures, Peak, peak_of
 from dayrate.measure.generate.tariff import Tariff
 from dayrate.measure.generate.trace import Finish, Host, Output, Pass, Trace
 from dayrate.measure.generate.work import decode_flop, prefill_flop
-from dayrate.measure.power.reading import Energy
+from dayrate.measure.power import Energy
 
 HOST = Host("gpt2", "transformers", "cpu", "float32", 1, 1024, model("gpt2"), 2.0)
 PASS = Pass(10, 4, 1, (0.5, 0.6, 0.8, 1.0), 1.1)

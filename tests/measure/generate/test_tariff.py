@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dayrate.errors import InvalidInput
 from dayrate.measure.generate.tariff import Tariff, tariff
-from dayrate.measure.power.reading import Energy
+from dayrate.measure.power import Energy
 
 prices = st.floats(0, 1e3)
 

@@ -135,7 +135,8 @@ class _Terminal:
         return self._sums(Totals.of([figures]), kept)
 
     def _sums(self, totals: "Totals", remark: str = "") -> str:
-        from dayrate.report.numbers import Coin, figure  # noqa: PLC0415 - loaded by now
+        from dayrate.cli.measure.figures import energy_word  # noqa: PLC0415 - slow
+        from dayrate.report.numbers import Coin, figure  # noqa: PLC0415
 
         tariff, _ = self.conversation.tariff, self.words
         coin = Coin(tariff.currency, tariff.currency_per_usd)
@@ -143,8 +144,7 @@ class _Terminal:
         parts = [f"{tokens} ({remark})" if remark else tokens]
         parts.append(_("{n} out").format(n=f"{totals.output_tokens:,}"))
         parts.append(f"{figure(totals.seconds)} s")
-        unknown = _("energy unknown")
-        parts.append(unknown if totals.joules is None else f"{figure(totals.joules)} J")
+        parts.append(energy_word(totals.energy, _))
         if totals.cost.terms_usd:
             parts.append(coin.text(float(totals.cost.total_usd)))
         return ", ".join(parts)

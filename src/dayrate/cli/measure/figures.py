@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from dayrate.measure.generate.figures import Figures
 from dayrate.measure.generate.trace import Finish
-from dayrate.measure.power.reading import Energy, EnergySource
+from dayrate.measure.power import Energy, EnergySource
 from dayrate.report.canvas import Canvas, Page
 from dayrate.report.i18n import Words, mark
 from dayrate.report.numbers import Coin, figure, percent
 from dayrate.units import MEGA
 
-__all__ = ["coin_of", "energy_text", "render_figures"]
+__all__ = ["energy_word", "render_figures"]
 
 Row = tuple[str, ...]
 
@@ -39,12 +39,19 @@ def render_figures(figures: Figures, page: Page) -> str:
     return canvas.text()
 
 
-def coin_of(figures: Figures) -> Coin:
+def _coin(figures: Figures) -> Coin:
     """Return the currency amounts are shown in."""
     return Coin(figures.tariff.currency, figures.tariff.currency_per_usd)
 
 
-def energy_text(energy: Energy, _: Words) -> Row:
+def energy_word(energy: Energy, _: Words) -> str:
+    """Write joules and how sure they are, in a few letters."""
+    if energy.joules is None:
+        return _("energy unknown")
+    return f"{figure(energy.joules)} J ({_(_SOURCES[energy.source])})"
+
+
+def _energy(energy: Energy, _: Words) -> Row:
     """Write joules, their interval, and where they come from."""
     source = _(_SOURCES[energy.source])
     if energy.joules is None:
@@ -98,12 +105,12 @@ def _operations(f: Figures, _: Words) -> Iterator[Row]:
 
 
 def _money(f: Figures, _: Words) -> Iterator[Row]:
-    yield _("energy"), *energy_text(f.energy, _)
+    yield _("energy"), *_energy(f.energy, _)
     if not f.tariff.given:
         flags = "--electricity, --machine-price"
         yield _("cost"), _("unknown"), _("give {flags}").format(flags=flags)
         return
-    coin, terms = coin_of(f), f.cost.terms_usd
+    coin, terms = _coin(f), f.cost.terms_usd
     names = {"machine": _("machine"), "electricity": _("electricity")}
     for name, usd in terms.items():
         yield names[name], coin.text(float(usd))

@@ -9,7 +9,7 @@ from dayrate.errors import InvalidInput, UnknownName
 from dayrate.measure.generate.tariff import Tariff
 from dayrate.measure.generate.trace import Host, Trace
 from dayrate.measure.generate.work import decode_flop, prefill_flop
-from dayrate.measure.power.reading import Energy
+from dayrate.measure.power import Energy
 from dayrate.units import DType
 
 __all__ = ["THIS_MACHINE", "Figures", "Peak", "peak_of"]

@@ -16,9 +16,9 @@ from dayrate.measure.generate.transformers_ import (
     load_transformers,
 )
 from dayrate.measure.models import EMBEDDED, find_model
-from dayrate.measure.power.reading import EnergyMeter
+from dayrate.measure.power import energy_meter
 
-__all__ = ["BACKENDS", "Setup", "generate", "load", "meter", "run"]
+__all__ = ["BACKENDS", "Setup", "generate", "load", "run"]
 
 BACKENDS = ("transformers", "llamacpp")
 
@@ -51,11 +51,6 @@ class Setup:
         ):
             if number is not None and number < 1:
                 raise InvalidInput(f"--{flag} is {number}; give a number from 1.")
-
-
-def meter() -> EnergyMeter:
-    """Return what counts joules on this machine."""
-    return EnergyMeter([])
 
 
 def load(setup: Setup, sampling: Sampling | None = None) -> Engine:
@@ -121,6 +116,6 @@ def run(
 ) -> Figures:
     """Let a model answer, and count seconds and joules."""
     load = load_1min()
-    with meter() as joules:
+    with energy_meter() as meter:
         trace = engine.complete(prompt, new_tokens, sampling, on_text)
-    return Figures(engine.host, trace, joules.energy, tariff, load_1min=load)
+    return Figures(engine.host, trace, meter.energy, tariff, load_1min=load)

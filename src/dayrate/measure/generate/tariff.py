@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from dayrate import catalog
 from dayrate.cost.breakdown import Cost
 from dayrate.errors import InvalidInput, UnknownName
-from dayrate.measure.power.reading import Energy
-from dayrate.scenario.quantity import CURRENCIES, Money, money
+from dayrate.measure.money import machine_prices
+from dayrate.measure.power import Energy
+from dayrate.scenario.quantity import CURRENCIES, Money
 from dayrate.units import HOUR_S, KWH_J
 
 __all__ = ["Tariff", "tariff"]
@@ -65,13 +66,9 @@ def tariff(
         raise InvalidInput(f"--fx is {fx:g}; give units of {shown} per dollar.")
     rates = {"USD": 1.0} | ({shown: fx} if fx is not None else {})
     per_usd = _rate(shown, rates)
-    kwh = _read(electricity, "kWh", "--electricity")
-    hour = _read(machine_price, "h", "--machine-price")
-    return Tariff(_usd(kwh, rates), _usd(hour, rates), shown, per_usd)
-
-
-def _read(text: str | None, unit: str, what: str) -> Money | None:
-    return None if text is None else money(unit, what=what)(text)
+    given = machine_prices(electricity, machine_price)
+    kwh, hour = _usd(given.per_kwh, rates), _usd(given.per_hour, rates)
+    return Tariff(kwh, hour, shown, per_usd)
 
 
 def _usd(amount: Money | None, rates: Mapping[str, float]) -> float | None:
