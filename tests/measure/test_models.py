@@ -73,40 +73,65 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
         find_model(str(tmp_path / "pytorch_model.bin"))
 
 
+class Hub:
+    """A hub that knows one model, refuses, or cannot be reached."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, folder: Path | None, error: str = ""
+    ) -> None:
+        hub: Any = pytest.importorskip("huggingface_hub")
+        self.errors: Any = pytest.importorskip("huggingface_hub.errors")
+        self.folder, self.error = folder, error
+        self.asked: dict[str, Any] = {}
+        monkeypatch.setattr(hub, "snapshot_download", self.download)
+        monkeypatch.setattr(hub.HfApi, "model_info", self.info)
+
+    def info(self, name: str, **_how: Any) -> None:
+        del name
+        if self.error == "unreachable":
+            raise ConnectionError("[Errno -2] Name or service not known\nmore")
+        if self.error:
+            raise getattr(self.errors, self.error)("no")
+
+    def download(self, name: str, **how: Any) -> str:
+        self.asked = {**how, "name": name}
+        if self.folder is None:
+            raise self.errors.LocalEntryNotFoundError("nothing here")
+        return str(self.folder)
+
+
 def test_nothing_that_runs_is_fetched_from_the_hub(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub: Any = pytest.importorskip("huggingface_hub")
     folder_with(tmp_path, "config.json", "model.safetensors")
-    asked: dict[str, Any] = {}
-
-    def download(name: str, **how: Any) -> str:
-        asked.update(how, name=name)
-        return str(tmp_path)
-
-    monkeypatch.setattr(hub, "snapshot_download", download)
+    hub = Hub(monkeypatch, tmp_path)
     assert find_model("some/model").path == tmp_path
-    assert asked["name"] == "some/model"
-    assert not any(p.endswith((".bin", ".py", ".pt")) for p in asked["allow_patterns"])
+    assert hub.asked["name"] == "some/model"
+    patterns = hub.asked["allow_patterns"]
+    assert not any(p.endswith((".bin", ".py", ".pt")) for p in patterns)
+    assert not hub.asked["local_files_only"]
+
+
+def test_without_a_hub_what_is_here_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_with(tmp_path, "config.json", "model.safetensors")
+    hub = Hub(monkeypatch, tmp_path, "unreachable")
+    assert find_model("some/model").path == tmp_path
+    assert hub.asked["local_files_only"]
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        ("LocalEntryNotFoundError", "hub cannot be reached"),
+        ("unreachable", r"hub cannot be reached \(\[Errno -2\] Name or service"),
         ("HFValidationError", "hub has no model"),
     ],
 )
-def test_a_hub_that_does_not_answer(
+def test_a_model_that_cannot_be_had(
     error: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub: Any = pytest.importorskip("huggingface_hub")
-    errors: Any = pytest.importorskip("huggingface_hub.errors")
-
-    def download(_name: str, **_how: Any) -> str:
-        raise getattr(errors, error)("[Errno -2] Name or service not known\nmore")
-
-    monkeypatch.setattr(hub, "snapshot_download", download)
+    Hub(monkeypatch, None, error)
     with pytest.raises(InvalidInput, match=said) as caught:
         find_model("gpt2-that-is-not-here")
     assert "local folder" in str(caught.value)

