@@ -82,8 +82,8 @@ def test_several_passes_add_up() -> None:
 
 
 def test_peaks_by_name() -> None:
-    peak = peak_of("l4", "float16")
+    peak = peak_of("l4", dataclasses.replace(HOST, dtype="float16"))
     assert peak is not None
     assert peak.flop_per_s == 121e12  # NVIDIA L4 datasheet, dense
     with pytest.raises(UnknownName):
-        peak_of("no such device", "float16")
+        peak_of("no such device", HOST)

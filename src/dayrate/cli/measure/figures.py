@@ -67,8 +67,8 @@ def _speed(f: Figures, _: Words) -> Iterator[Row]:
     host = f.host
     yield _("model"), host.model, host.backend, host.dtype
     threads = _("threads: {n}").format(n=host.threads)
-    busy = [] if f.load_1min is None else [_("load before: {n}").format(n=_load(f))]
-    yield _("device"), host.device, threads, *busy
+    load = [] if f.load_1min is None else [_("load before: {n}").format(n=_load(f))]
+    yield _("device"), host.device, threads, *load
     of_context = _("context: {n}").format(n=figure(host.context_tokens or 0))
     prompt = _tokens(f.prompt_tokens, _)
     yield _("prompt"), prompt, *([of_context] if host.context_tokens else [])
@@ -78,7 +78,8 @@ def _speed(f: Figures, _: Words) -> Iterator[Row]:
     yield _("prefill"), _per_s(f.prefill_tokens_per_s, _)
     yield _("decode"), _per_s(f.decode_tokens_per_s, _)
     loading = _("loading before: {n} s").format(n=figure(host.load_s))
-    yield _("whole run"), f"{figure(f.seconds)} s", loading
+    busy = _("processor time: {n} s").format(n=figure(f.processor_s or 0))
+    yield _("whole run"), f"{figure(f.seconds)} s", busy, loading
     resident = _("with weights and libraries")
     yield _("peak memory"), _bytes(f.trace.peak_rss_bytes), resident
     if f.trace.peak_gpu_bytes is not None:
@@ -95,7 +96,7 @@ def _operations(f: Figures, _: Words) -> Iterator[Row]:
         whole = _("with the masked half of attention")
         yield _("counted by torch"), _gflop(f.counted_flop), whole
     if f.peak is None:
-        calibrate = _("the peak is not known; name one with --accelerator")
+        calibrate = _("no peak: `dayrate measure calibrate`, or --accelerator")
         yield "MFU", _("unknown"), calibrate
         return
     of = f"{f.peak.accelerator}, {figure(f.peak.flop_per_s / 1e12)} TFLOP/s"

@@ -5,16 +5,20 @@ from typing import Any
 
 from dayrate import catalog
 from dayrate.cost.breakdown import Cost
-from dayrate.errors import InvalidInput, UnknownName
+from dayrate.errors import InvalidInput
 from dayrate.measure.generate.tariff import Tariff
 from dayrate.measure.generate.trace import Host, Trace
 from dayrate.measure.generate.work import decode_flop, prefill_flop
 from dayrate.measure.power import Energy
 from dayrate.units import DType
 
-__all__ = ["THIS_MACHINE", "Figures", "Peak", "peak_of"]
+__all__ = ["Figures", "Peak", "peak_of"]
 
-THIS_MACHINE = "this-machine"
+#: Names of this machine in the catalogue, once it was calibrated.
+_THIS_MACHINE = {
+    "llamacpp": "this-machine",
+    "transformers": "this-machine-transformers",
+}
 _DTYPES = {
     "float32": DType.FP32,
     "bfloat16": DType.BF16,
@@ -30,16 +34,17 @@ class Peak:
     flop_per_s: float
 
 
-def peak_of(accelerator: str | None, dtype: str) -> Peak | None:
-    """Peak of a catalogued accelerator; of this machine where it was measured.
+def peak_of(accelerator: str | None, host: Host) -> Peak | None:
+    """Peak of a catalogued accelerator; else of the device that ran, if it is known.
 
     Formats of llama.cpp are multiplied in 32 bits on a processor.
     """
-    wanted = _DTYPES.get(dtype, DType.FP32)
+    wanted = _DTYPES.get(host.dtype, DType.FP32)
+    here = _THIS_MACHINE[host.backend] if host.device == "cpu" else host.device
     try:
-        device = catalog.accelerator(accelerator or THIS_MACHINE)
+        device = catalog.accelerator(accelerator or here)
         return Peak(device.id, device.matmul_flop_per_s(wanted))
-    except (UnknownName, InvalidInput):
+    except InvalidInput:
         if accelerator is not None:
             raise
         return None
@@ -56,6 +61,7 @@ class Figures:
     peak: Peak | None = None
     counted_flop: int | None = None
     load_1min: float | None = None
+    processor_s: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -167,6 +173,7 @@ class Figures:
             "cached_tokens": self.cached_tokens,
             "output_tokens": self.output_tokens,
             "seconds": self.seconds,
+            "processor_s": self.processor_s,
             "ttft_s": self.ttft_s,
             "prefill_tokens_per_s": self.prefill_tokens_per_s,
             "decode_tokens_per_s": self.decode_tokens_per_s,

@@ -1,5 +1,6 @@
 """A model loaded, asked and measured."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -96,7 +97,7 @@ def generate(
     InvalidInput
         The prompt and what is asked for do not fit in the context.
     """
-    peak = peak_of(accelerator, engine.host.dtype)
+    peak = peak_of(accelerator, engine.host)
     prompt = Prompt(text)
     context = engine.host.context_tokens
     new_tokens = lengths.new_tokens(engine.count(prompt), context)
@@ -115,7 +116,14 @@ def run(
     on_text: Callable[[str], None],
 ) -> Figures:
     """Let a model answer, and count seconds and joules."""
-    load = load_1min()
+    load, processor_s = load_1min(), time.process_time()
     with energy_meter() as meter:
         trace = engine.complete(prompt, new_tokens, sampling, on_text)
-    return Figures(engine.host, trace, meter.energy, tariff, load_1min=load)
+    return Figures(
+        engine.host,
+        trace,
+        meter.energy,
+        tariff,
+        load_1min=load,
+        processor_s=time.process_time() - processor_s,
+    )
