@@ -71,16 +71,16 @@ def chat_command(
     from dayrate.measure.generate.run import Setup, load  # noqa: PLC0415
     from dayrate.measure.generate.tariff import tariff  # noqa: PLC0415
 
-    words = asked_words(lang)
+    _ = asked_words(lang)
     sampling = Sampling(temperature=temperature, top_p=top_p, top_k=top_k, seed=seed)
     lengths = Lengths(max_new_tokens=max_new_tokens)
     prices = tariff(electricity, machine_price, currency, fx)
     setup = Setup(model, backend, threads, dtype, device, max_model_len)
-    say(words("Loading {model} …").format(model=setup.model))
+    say(_("Loading {model} …").format(model=setup.model))
     engine = load(setup, sampling)
     conversation = Conversation(engine, lengths, sampling, prices, system)
-    say(words("/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves."))
-    _Terminal(conversation, words, _to_stderr if as_json else write_part).run()
+    say(_("/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves."))
+    _Terminal(conversation, _, _to_stderr if as_json else write_part).run()
     if as_json:
         from dayrate.report.json_ import to_json  # noqa: PLC0415 - slow
 
@@ -97,7 +97,7 @@ class _Terminal:
     """Reads lines, answers, obeys commands."""
 
     conversation: "Conversation"
-    words: Words
+    _: Words
     out: Callable[[str], None]
 
     def run(self) -> None:
@@ -114,16 +114,16 @@ class _Terminal:
                 elif text:
                     self._answer(text)
             except InvalidInput as error:
-                say(self.words("Error: {message}").format(message=error))
+                say(self._("Error: {message}").format(message=error))
             except KeyboardInterrupt:  # between the tokens of two answers
                 say("")
 
     def _answer(self, text: str) -> None:
         figures = self.conversation.say(text, lambda part: self.out(plain(part)))
         self.out("\n")
-        notes = [self.words("interrupted")] if figures.trace.interrupted else []
+        notes = [self._("interrupted")] if figures.trace.interrupted else []
         if _is_full(figures):
-            notes.append(self.words("the context is full: /reset to go on"))
+            notes.append(self._("the context is full: /reset to go on"))
         self.out(f"  [{'; '.join([self._meter(figures), *notes])}]\n\n")
 
     def _meter(self, figures: "Figures") -> str:
@@ -131,14 +131,14 @@ class _Terminal:
         from dayrate.measure.chat import Totals  # noqa: PLC0415 - loaded by now
 
         cached = figures.cached_tokens
-        kept = self.words("{n} cached").format(n=f"{cached:,}") if cached else ""
+        kept = self._("{n} cached").format(n=f"{cached:,}") if cached else ""
         return self._sums(Totals.of([figures]), kept)
 
     def _sums(self, totals: "Totals", remark: str = "") -> str:
         from dayrate.cli.measure.figures import energy_word  # noqa: PLC0415 - slow
         from dayrate.report.numbers import Coin, figure  # noqa: PLC0415
 
-        tariff, _ = self.conversation.tariff, self.words
+        tariff, _ = self.conversation.tariff, self._
         coin = Coin(tariff.currency, tariff.currency_per_usd)
         tokens = _("{n} tokens in").format(n=f"{totals.computed_tokens:,}")
         parts = [f"{tokens} ({remark})" if remark else tokens]
@@ -155,12 +155,12 @@ class _Terminal:
             self._save(rest.strip())
         elif text == "/reset":
             self.conversation.reset()
-            say(self.words("Forgotten; the next turn begins anew."))
+            say(self._("Forgotten; the next turn begins anew."))
         elif text == "/cost":
-            turns = self.words("{n} turns").format(n=len(self.conversation.turns))
+            turns = self._("{n} turns").format(n=len(self.conversation.turns))
             self.out(f"  [{turns}: {self._sums(self.conversation.totals())}]\n")
         elif text == "/help":
-            self.out("".join(f"  {c:<12} {self.words(t)}\n" for c, t in _HELP))
+            self.out("".join(f"  {c:<12} {self._(t)}\n" for c, t in _HELP))
         else:
             raise InvalidInput(f"There is no command {text!r}; /help lists them.")
 
@@ -170,7 +170,7 @@ class _Terminal:
         if not path:
             raise InvalidInput("/save needs the name of a file, as in /save chat.json.")
         write_file(path, to_json(self.conversation.to_dict()) + "\n")
-        say(self.words("Saved to {path}.").format(path=path))
+        say(self._("Saved to {path}.").format(path=path))
 
 
 def _is_full(figures: "Figures") -> bool:

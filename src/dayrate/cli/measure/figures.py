@@ -8,6 +8,7 @@ from dayrate.measure.power import Energy, EnergySource
 from dayrate.report.canvas import Canvas, Page
 from dayrate.report.i18n import Words, mark
 from dayrate.report.numbers import Coin, figure, percent
+from dayrate.report.phrases import phrase
 from dayrate.units import MEGA
 
 __all__ = ["energy_word", "render_figures"]
@@ -55,8 +56,8 @@ def _energy(energy: Energy, _: Words) -> Row:
     """Write joules, their interval, and where they come from."""
     source = _(_SOURCES[energy.source])
     if energy.joules is None:
-        return (source, _(energy.meter))
-    remarks = [source, _(energy.meter)]
+        return (source, phrase(energy.meter, _))
+    remarks = [source, phrase(energy.meter, _)]
     if energy.low_joules != energy.high_joules:
         low, high = figure(energy.low_joules or 0), figure(energy.high_joules or 0)
         remarks.insert(1, f"{low} – {high} J")

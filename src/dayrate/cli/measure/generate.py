@@ -181,14 +181,14 @@ def _prompt(given: str | None) -> str:
     return text
 
 
-def _run(setup: "Setup", ask: _Ask, words: "Words", *, quiet: bool) -> "Figures":
+def _run(setup: "Setup", ask: _Ask, _: "Words", *, quiet: bool) -> "Figures":
     from dayrate.measure.generate.run import generate, load  # noqa: PLC0415 - slow
 
-    say(words("Loading {model} …").format(model=setup.model))
+    say(_("Loading {model} …").format(model=setup.model))
     engine = load(setup, ask.sampling)
     streams = ask.sampling.width == 1 and not quiet
     if ask.sampling.num_beams > 1:
-        say(words("With beams, the text comes at the end."))
+        say(_("With beams, the text comes at the end."))
     if streams:
         write_part(plain(ask.prompt))
     figures = generate(
@@ -203,7 +203,7 @@ def _run(setup: "Setup", ask: _Ask, words: "Words", *, quiet: bool) -> "Figures"
     if streams:
         write("")
     elif not quiet:
-        write(_texts(ask.prompt, figures, words))
+        write(_texts(ask.prompt, figures, _))
     return figures
 
 
@@ -211,11 +211,11 @@ def _nobody(_text: str) -> None:
     """Show nothing before the end."""
 
 
-def _texts(prompt: str, figures: "Figures", words: "Words") -> str:
+def _texts(prompt: str, figures: "Figures", _: "Words") -> str:
     texts = [plain(prompt + o.text) for o in figures.trace.outputs]
     if len(texts) == 1:
         return texts[0]
-    of = words("Text {i} of {n}")
+    of = _("Text {i} of {n}")
     heads = (of.format(i=i + 1, n=len(texts)) for i in range(len(texts)))
     return "\n\n".join(f"[{h}]\n{t}" for h, t in zip(heads, texts, strict=True))
 
