@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dayrate.errors import InvalidInput
 from dayrate.measure.chat import Conversation, Totals
-from dayrate.measure.generate.ask import Lengths, Sampling
+from dayrate.measure.generate.ask import Sampling
 from dayrate.measure.generate.figures import Figures
 from dayrate.measure.generate.tariff import Tariff
 from dayrate.measure.generate.trace import (
@@ -58,9 +58,7 @@ class Echo:
 
 
 def conversation(system: str | None = None) -> Conversation:
-    return Conversation(
-        Echo(), Lengths(), Sampling(), Tariff(machine_usd_per_h=3.6), system
-    )
+    return Conversation(Echo(), 128, Sampling(), Tariff(machine_usd_per_h=3.6), system)
 
 
 def nobody(_text: str) -> None:

@@ -66,6 +66,11 @@ def write_part(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         raise PipeClosed from None
+    except OSError as e:  # a full disk, most of all
+        raise InvalidInput(
+            f"Cannot write the result: {e.strerror or e}. Free some space, or write "
+            "it elsewhere."
+        ) from e
 
 
 def write_file(path: str, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dayrate.cost.breakdown import Cost
 from dayrate.errors import InvalidInput
-from dayrate.measure.generate.ask import Lengths, Sampling
+from dayrate.measure.generate.ask import Sampling
 from dayrate.measure.generate.figures import Figures
 from dayrate.measure.generate.run import run
 from dayrate.measure.generate.tariff import Tariff
@@ -61,7 +61,7 @@ class Conversation:
     """What was said and what it took; ``reset`` forgets the one and keeps the other."""
 
     engine: Engine
-    lengths: Lengths
+    max_new_tokens: int
     sampling: Sampling
     tariff: Tariff
     system: str | None = None
@@ -129,10 +129,8 @@ class Conversation:
     def _room(self, tokens: int) -> int:
         """Tokens an answer may have: as many as asked, or as there is room for."""
         context = self.engine.host.context_tokens
-        wanted = self.lengths.max_new_tokens
-        if context is None:
-            return self.lengths.new_tokens(tokens, None)
-        return context - tokens if wanted is None else min(wanted, context - tokens)
+        wanted = self.max_new_tokens
+        return wanted if context is None else min(wanted, context - tokens)
 
 
 def _added(parts: Sequence[Energy]) -> Energy:

@@ -103,6 +103,15 @@ def test_the_three_calls_on_gpt2(call: list[str], capsys: Captured) -> None:
     assert document["counted_flop"] > document["decode_flop"]
 
 
+def test_a_part_of_a_file_is_refused(
+    tiny_gguf: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    part = tmp_path / "part.gguf"
+    part.write_bytes(tiny_gguf.read_bytes()[:-100])
+    assert main([*GENERATE, "--model", str(part), "-p", "a"]) == 2
+    assert "cut short" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("beside_gpt2")
 def test_with_beams_the_text_comes_at_the_end(capsys: Captured) -> None:
     beams = ["--num-beams", "2", "--num-return-sequences", "2", "--max-length", "18"]

@@ -23,6 +23,7 @@ EPILOG = (
     "Example: dayrate measure chat --electricity '0.65 CNY/kWh' "
     "--machine-price '0.10 USD/h'"
 )
+DEFAULT_ANSWER = 512
 _HELP = (
     ("/cost", mark("tokens, seconds, joules and money so far")),
     ("/reset", mark("forget what was said; the meter goes on")),
@@ -73,12 +74,13 @@ def chat_command(
 
     _ = asked_words(lang)
     sampling = Sampling(temperature=temperature, top_p=top_p, top_k=top_k, seed=seed)
-    lengths = Lengths(max_new_tokens=max_new_tokens)
+    wanted = DEFAULT_ANSWER if max_new_tokens is None else max_new_tokens
+    Lengths(max_new_tokens=wanted)  # a number it may be
     prices = tariff(electricity, machine_price, currency, fx)
     setup = Setup(model, backend, threads, dtype, device, max_model_len)
     say(_("Loading {model} …").format(model=setup.model))
     engine = load(setup, sampling)
-    conversation = Conversation(engine, lengths, sampling, prices, system)
+    conversation = Conversation(engine, wanted, sampling, prices, system)
     say(_("/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves."))
     _Terminal(conversation, _, _to_stderr if as_json else write_part).run()
     if as_json:

@@ -72,7 +72,7 @@ def generate_command(
         bool,
         typer.Option(
             "--early-stopping",
-            help="End the search when every beam has ended once.",
+            help="End the search once as many texts as beams came to their end.",
             rich_help_panel=_SAMPLING,
         ),
     ] = False,

@@ -52,7 +52,8 @@ MaxNewTokens = Annotated[
     typer.Option(
         "--max-new-tokens",
         metavar="token",
-        help="Most tokens to generate, without the prompt; 128 unless given.",
+        help="Most tokens to generate, without the prompt; unless given 128, in a "
+        "chat 512.",
         show_default=False,
     ),
 ]
