@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dayrate.errors import InvalidInput
+from dayrate.errors import InvalidInput, UnreadableConfig
+from dayrate.measure.generate import transformers_
 from dayrate.measure.generate.ask import Lengths, Sampling
 from dayrate.measure.generate.run import Setup, generate, load
 from dayrate.measure.generate.tariff import Tariff
@@ -110,6 +111,30 @@ def test_a_kept_cache_changes_no_text(gpt2: Path) -> None:
     assert other.passes[0].cached_tokens < other.passes[0].prompt_tokens
 
 
+def test_a_state_that_cannot_be_undone_is_not_reused(
+    gpt2: Path, tmp_path: Path, torch: Any
+) -> None:
+    """Mamba keeps one state, not keys and values of each token."""
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path / "mamba"
+    shutil.copytree(gpt2, folder)
+    config = transformers.MambaConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        vocab_size=400,
+        eos_token_id=0,
+        pad_token_id=0,
+        bos_token_id=0,
+    )
+    transformers.MambaForCausalLM(config).save_pretrained(folder)
+    engine = load(Setup(str(folder), threads=1))
+    for text in (PROMPT.text, f"{PROMPT.text} fox"):
+        trace = engine.complete(Prompt(text), 4, Sampling(), nobody)
+        assert trace.passes[0].cached_tokens == 0
+    assert engine.host.spec is None
+    assert engine.counted_flop(trace) is None
+
+
 def test_ctrl_c_keeps_what_came(engine: TransformersEngine) -> None:
     parts: list[str] = []
 
@@ -197,6 +222,46 @@ def test_an_encoder_decoder_is_refused(tmp_path: Path, gpt2: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "t5"}')
     with pytest.raises(InvalidInput, match="encoder-decoder"):
         load(Setup(str(folder), threads=1))
+
+
+def test_a_shorter_context_is_kept_to(gpt2: Path) -> None:
+    engine = load(Setup(str(gpt2), threads=1, max_model_len=20))
+    with pytest.raises(InvalidInput, match="than the context of 20"):
+        generate(
+            engine, "a", Lengths(max_length=21), Sampling(), Tariff(), on_text=nobody
+        )
+    with pytest.raises(InvalidInput, match="trained for 256"):
+        load(Setup(str(gpt2), threads=1, max_model_len=257))
+
+
+def test_a_family_of_unknown_shape_still_runs(
+    gpt2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_name: str) -> None:
+        raise UnreadableConfig("no reader")
+
+    monkeypatch.setattr(transformers_, "catalogued", unreadable)
+    engine = load(Setup(str(gpt2), threads=1))
+    figures = generate(
+        engine,
+        PROMPT.text,
+        Lengths(max_new_tokens=3),
+        Sampling(),
+        Tariff(),
+        on_text=nobody,
+    )
+    assert figures.prefill_flop is None
+    assert figures.counted_flop is not None
+    assert engine.host.context_tokens == 256
+
+
+def test_a_template_that_refuses_is_a_sentence(
+    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = "{{ raise_exception('System role not supported') }}"
+    monkeypatch.setattr(engine._tokenizer, "chat_template", template)
+    with pytest.raises(InvalidInput, match="System role not supported"):
+        engine.conversation([{"role": "system", "content": "hi"}])
 
 
 def test_a_gpu_that_is_not_there(gpt2: Path, torch: Any) -> None:

@@ -64,6 +64,13 @@ def test_torch_counts_the_same(
     assert counted_flop(config, [one], transformers, torch) == ours
 
 
+def test_a_model_that_needs_data_is_not_counted(torch: Any) -> None:
+    transformers = pytest.importorskip("transformers")
+    odd = transformers.AutoConfig.for_model("gpt2", **CONFIGS["gpt2"])
+    one = a_pass(0, 0, 1, 1)  # no token at all: the network refuses
+    assert counted_flop(odd, [one], transformers, torch) is None
+
+
 @given(
     prompt=st.integers(1, 500),
     steps=st.integers(1, 50),

@@ -131,7 +131,7 @@ MaxModelLen = Annotated[
     typer.Option(
         "--max-model-len",
         metavar="token",
-        help="Context that llamacpp sets memory aside for; 8192 at most unless given.",
+        help="Longest prompt with its answer; with llamacpp 8192 at most unless given.",
         rich_help_panel=_MACHINE,
         show_default=False,
     ),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dayrate.errors import InvalidInput
 
-__all__ = ["DEFAULT_NEW_TOKENS", "Lengths", "Sampling"]
+__all__ = ["DEFAULT_NEW_TOKENS", "Lengths", "Sampling", "allowed_context"]
 
 DEFAULT_NEW_TOKENS = 128
 
@@ -131,6 +131,22 @@ class Lengths:
                 f"{prompt_tokens} tokens itself. Raise it, or use --max-new-tokens."
             )
         return self.max_length - prompt_tokens
+
+
+def allowed_context(asked: int | None, trained: int | None) -> int | None:
+    """Context that was asked for, if the model was trained for that much. [token]
+
+    Raises
+    ------
+    InvalidInput
+        It was not.
+    """
+    if asked is not None and trained is not None and asked > trained:
+        raise InvalidInput(
+            f"--max-model-len is {asked:,} and the model was trained for {trained:,} "
+            "tokens; give that at most."
+        )
+    return asked
 
 
 def _at_least(flag: str, value: int, least: int) -> None:

@@ -10,8 +10,12 @@ from dayrate.measure.generate.trace import Pass
 __all__ = ["counted_flop"]
 
 
-def counted_flop(config: Any, passes: Iterable[Pass], hf: Any, torch: Any) -> int:
+def counted_flop(
+    config: Any, passes: Iterable[Pass], hf: Any, torch: Any
+) -> int | None:
     """Count the matrix products of prefills and decode steps. [FLOP]
+
+    None where a model cannot run without data: which experts work depends on it.
 
     Attention is the eager one: the fused kernels of a processor are not counted. It
     multiplies whole squares in the prefill, masked or not. A step's work is linear in
@@ -21,7 +25,10 @@ def counted_flop(config: Any, passes: Iterable[Pass], hf: Any, torch: Any) -> in
         network = hf.AutoModelForCausalLM.from_config(
             config, attn_implementation="eager", trust_remote_code=False
         ).eval()
-    return sum(_of_pass(network, one, torch) for one in passes if one.step_s)
+    try:
+        return sum(_of_pass(network, one, torch) for one in passes if one.step_s)
+    except Exception:  # networks of a hundred families, each with its own
+        return None
 
 
 def _of_pass(network: Any, one: Pass, torch: Any) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from dayrate.errors import InvalidInput
-from dayrate.measure.generate.ask import Sampling
+from dayrate.measure.generate.ask import Sampling, allowed_context
 from dayrate.measure.generate.host import resident_bytes
 from dayrate.measure.generate.trace import (
     Clock,
@@ -78,12 +78,9 @@ def load_llamacpp(
 
 def _context(header: GgufHeader, asked: int | None) -> int:
     trained = header.context_tokens
-    if asked is not None and trained is not None and asked > trained:
-        raise InvalidInput(
-            f"--max-model-len is {asked:,} and the model was trained for {trained:,} "
-            "tokens; give that at most."
-        )
-    return asked or min(trained or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+    return allowed_context(asked, trained) or min(
+        trained or DEFAULT_CONTEXT, DEFAULT_CONTEXT
+    )
 
 
 def _settings(library: Any, files: ModelFiles, threads: int, context: int) -> Any:

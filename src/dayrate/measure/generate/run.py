@@ -64,7 +64,11 @@ def load(setup: Setup, sampling: Sampling | None = None) -> Engine:
     threads = setup.threads or idle_cores()
     if backend == "transformers":
         return load_transformers(
-            files, threads=threads, dtype=setup.dtype, device=setup.device
+            files,
+            threads=threads,
+            dtype=setup.dtype,
+            device=setup.device,
+            context_tokens=setup.max_model_len,
         )
     refuse_unsupported(sampling or Sampling())
     _refuse_torch_flags(setup)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dayrate.catalog.hf_config import families
+from dayrate.catalog.model import ModelSpec
 from dayrate.catalog.models import model as catalogued
-from dayrate.errors import InvalidInput
-from dayrate.measure.generate.ask import Sampling
+from dayrate.errors import InvalidInput, UnreadableConfig
+from dayrate.measure.generate.ask import Sampling, allowed_context
 from dayrate.measure.generate.convert import converted
 from dayrate.measure.generate.counted import counted_flop
 from dayrate.measure.generate.host import resident_bytes
@@ -26,11 +28,18 @@ from dayrate.measure.models import ModelFiles, needed
 __all__ = ["TransformersEngine", "load_transformers"]
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+#: Layers of a cache that can be shortened; the state of others cannot be undone.
+_CROPPABLE = {"DynamicLayer", "DynamicSlidingWindowLayer"}
 DEVICES = ("auto", "cpu", "cuda")
 
 
 def load_transformers(
-    files: ModelFiles, *, threads: int, dtype: str, device: str
+    files: ModelFiles,
+    *,
+    threads: int,
+    dtype: str,
+    device: str,
+    context_tokens: int | None = None,
 ) -> "TransformersEngine":
     """Load a folder of safetensors, or a GGUF file that is converted once."""
     begun = time.perf_counter()
@@ -45,18 +54,27 @@ def load_transformers(
     network = network.to(where).eval()
     with torch.no_grad():  # what the first call sets up is no part of a measurement
         network(input_ids=torch.zeros((1, 1), dtype=torch.long, device=where))
-    spec = catalogued(str(folder.resolve()))
+    trained = getattr(network.config, "max_position_embeddings", None)
     host = Host(
         model=files.name,
         backend="transformers",
         device=_device_name(torch, where),
         dtype=str(network.dtype).removeprefix("torch."),
         threads=threads,
-        context_tokens=spec.max_position_embeddings,
-        spec=spec,
+        context_tokens=allowed_context(context_tokens, trained) or trained,
+        spec=_spec(folder),
         load_s=time.perf_counter() - begun,
     )
     return TransformersEngine(host, network, tokenizer, torch, hf)
+
+
+def _spec(folder: Path) -> ModelSpec | None:
+    """Shape of the model; None of a family that the catalogue would guess."""
+    try:
+        spec = catalogued(str(folder.resolve()))
+    except UnreadableConfig:
+        return None
+    return spec if spec.model_type in families() else None
 
 
 def _device(torch: Any, asked: str) -> str:
@@ -112,12 +130,15 @@ class _Kept:
             if ours != theirs:
                 break
             shared += 1
+        kinds = {type(layer).__name__ for layer in getattr(self.cache, "layers", ())}
+        if not shared or kinds - _CROPPABLE:
+            return 0
         surplus = self.cache.get_seq_length() - shared
         try:
-            if surplus and shared:
+            if surplus:
                 self.cache.crop(-surplus)  # below zero: so many tokens less
-        except (AttributeError, NotImplementedError, RuntimeError, ValueError):
-            return 0  # windows and states cannot be shortened
+        except RuntimeError:
+            return 0  # a window that has moved on
         return shared
 
 
@@ -140,9 +161,15 @@ class TransformersEngine:
                 f"{self.host.model} has no chat template: it continues text and does "
                 "not converse. Use `dayrate measure generate`, or an instruct model."
             )
-        text = self._tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True
-        )
+        try:
+            text = self._tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # a template raises what it likes
+            raise InvalidInput(
+                f"The chat template of {self.host.model} refuses the conversation: "
+                f"{_short(error)}. Try it without --system."
+            ) from error
         return Prompt(text, templated=True)
 
     def count(self, prompt: Prompt) -> int:
@@ -230,9 +257,9 @@ class TransformersEngine:
             stopping_criteria=self._hf.StoppingCriteriaList([listener]),
             **more,
         )
-        if sampling.width == 1:
-            kept = result.sequences[0].tolist()[:-1]
-            self._kept = _Kept(kept, result.past_key_values)
+        cache = getattr(result, "past_key_values", None)  # states are no such cache
+        if sampling.width == 1 and cache is not None:
+            self._kept = _Kept(result.sequences[0].tolist()[:-1], cache)
         rows: list[list[int]] = result.sequences.tolist()
         return rows
 
