@@ -4,10 +4,10 @@ import typer
 
 from dayrate.cli.measure.chat import EPILOG as CHAT_EPILOG
 from dayrate.cli.measure.chat import chat_command
-from dayrate.cli.measure.generate import EPILOG as GENERATE_EPILOG
-from dayrate.cli.measure.generate import generate_command
 from dayrate.cli.measure.endpoint import EPILOG as ENDPOINT_EPILOG
 from dayrate.cli.measure.endpoint import endpoint_command
+from dayrate.cli.measure.generate import EPILOG as GENERATE_EPILOG
+from dayrate.cli.measure.generate import generate_command
 from dayrate.cli.measure.train import EPILOG as TRAIN_EPILOG
 from dayrate.cli.measure.train import train_command
 from dayrate.cli.output import write
