@@ -5,6 +5,7 @@ physics, serving, energy and cost once, and everything it uses is in the answer'
 ledger.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from os import PathLike, fspath
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from dayrate.catalog.price import Pricing
 from dayrate.compose.bill import pricing_of, write_total
 from dayrate.compose.day import price_day
-from dayrate.compose.deploy import Plan, deploy
+from dayrate.compose.deploy import Plan, deploy, plan_of
 from dayrate.compose.money import exchange, facility
 from dayrate.compose.parts import check_alone, parts_cost, parts_power_w
 from dayrate.compose.power import day_of_energy
@@ -22,6 +23,7 @@ from dayrate.compose.resolve import resolve
 from dayrate.compose.speed import deployment_of, serving_at_peak
 from dayrate.compose.spread import intervals_of
 from dayrate.compose.unit import unit_bill
+from dayrate.errors import InvalidInput
 from dayrate.scenario.answer import Quote
 from dayrate.scenario.flags import nested, overlaid
 from dayrate.scenario.read import ScenarioFile, read_scenario
@@ -34,7 +36,9 @@ __all__ = ["Quote", "answer", "quote"]
 Source = str | PathLike[str] | Mapping[str, Any] | ScenarioFile | None
 
 
-def quote(scenario: Source = None, /, **flags: Any) -> Quote:
+def quote(
+    scenario: Source = None, /, *, simulate: bool = False, seed: int = 0, **flags: Any
+) -> Quote:
     """Price a day: what it costs to serve a model, and how that follows.
 
     Parameters
@@ -42,6 +46,10 @@ def quote(scenario: Source = None, /, **flags: Any) -> Quote:
     scenario
         Id of a shipped scenario, path of a YAML file, or a mapping with the sections
         model, workload, slo, deployment and economics.
+    simulate
+        Serve the day request by request, instead of in closed form.
+    seed
+        Of the requests that are drawn.
     **flags
         Keys of any section by their flat names, as on the command line:
         ``model``, ``accelerator``, ``isl``, ``osl``, ``requests_per_day``, ``ttft``,
@@ -67,15 +75,17 @@ def quote(scenario: Source = None, /, **flags: Any) -> Quote:
     >>> day.serving.input_tokens_per_day
     577500000.0
     """
-    return answer(_file(scenario), flags)
+    return answer(_file(scenario), flags, seed=seed if simulate else None)
 
 
-def answer(file: ScenarioFile, flags: Mapping[str, Any]) -> Quote:
-    """Answer a scenario file with flags on top of it."""
+def answer(
+    file: ScenarioFile, flags: Mapping[str, Any], *, seed: int | None = None
+) -> Quote:
+    """Answer a scenario file with flags on top of it; simulate it with a seed."""
     sections = overlaid(file.sections, nested(flags))
     scenario = scenario_from(sections)
-    if file.replay is None:
-        return _own(scenario)
+    if file.replay is None or seed is not None:
+        return _own(scenario, seed)
     if not file.has_sections:
         check_flags(file.id, flags)
     engine = _own(scenario) if file.has_sections else None
@@ -92,10 +102,50 @@ def _file(scenario: Source) -> ScenarioFile:
     return read_scenario(fspath(scenario))
 
 
-def _own(scenario: Scenario) -> Quote:
+def _own(scenario: Scenario, seed: int | None = None) -> Quote:
     if scenario.deployment.server is not None:
+        if seed is not None:
+            raise InvalidInput(
+                "A server priced from its parts serves no requests, so --simulate does "
+                "not apply. Leave it out."
+            )
         return _server_quote(scenario)
+    if seed is not None:
+        return _simulated_quote(scenario, seed)
     return _serving_quote(scenario)
+
+
+def _simulated_quote(scenario: Scenario, seed: int) -> Quote:
+    """Demand → deployment → every request of a day → energy → bill."""
+    from dayrate.compose import simulated as of  # noqa: PLC0415 - slow
+
+    w = Working()
+    r = resolve(scenario, w)
+    pricing = pricing_of(scenario.economics, r.accelerator.id, w)
+    plan = plan_of(scenario, r, w)
+    sized = of.Sized(scenario, r, plan, pricing, w.ledger)
+    simulated = of.simulate_day(sized, seed, w)
+    serving, point = of.serving_simulated(scenario, r, plan, simulated, w)
+    day = price_day(scenario.economics, r, simulated.held, pricing, w)
+    write_total(day.cost, w)
+    bill = unit_bill(day.cost, r, plan, point, day.money)
+    used = simulated.held.utilisation
+    return Quote(
+        scenario=scenario,
+        deployment=of.deployment_simulated(r, plan, pricing, simulated),
+        serving=serving,
+        energy=day.energy,
+        bill=dataclasses.replace(bill, used_frac=used),
+        ledger=w.ledger,
+        omissions=(*day.left_out, *_NOT_SIMULATED),
+        notes=(
+            *simulated.day.notes,
+            *remarks(scenario.economics, pricing, r.accelerator.id, used),
+            *r.workload.notes,
+            *r.model.notes,
+        ),
+        simulated=simulated.day.to_dict(),
+    )
 
 
 def _serving_quote(scenario: Scenario) -> Quote:
@@ -130,6 +180,7 @@ def _serving_quote(scenario: Scenario) -> Quote:
         intervals=intervals,
         omissions=(*day.left_out, *_NOT_MODELLED),
         notes=(
+            *_unused(scenario),
             *remarks(scenario.economics, pricing, r.accelerator.id, plan.utilisation),
             *r.workload.notes,
             *r.model.notes,
@@ -137,9 +188,20 @@ def _serving_quote(scenario: Scenario) -> Quote:
     )
 
 
+def _unused(scenario: Scenario) -> tuple[str, ...]:
+    if not scenario.autoscale.model_fields_set:
+        return ()
+    return ("autoscaling is not in the closed form; --simulate follows it",)
+
+
 #: What the closed form does not look at, said with every answer that uses it.
 _NOT_MODELLED = (
     "start-up, updates and failures of replicas, beyond the head-room",
+    "training, fine-tuning and evaluation of the model",
+)
+_NOT_SIMULATED = (
+    "updates and failures of replicas",
+    "intervals: they are of the closed form",
     "training, fine-tuning and evaluation of the model",
 )
 

@@ -12,7 +12,15 @@ from dayrate.catalog import accelerator
 from dayrate.catalog.store import rows
 from dayrate.evidence import Grade
 
-FOLDERS = ("accelerators", "links", "processors", "servers", "prices", "sites")
+FOLDERS = (
+    "accelerators",
+    "links",
+    "processors",
+    "servers",
+    "prices",
+    "sites",
+    "startup",
+)
 ROWS = [
     pytest.param(row, id=f"{folder}:{row.get('kind', '')}:{row['id']}")
     for folder in FOLDERS

@@ -54,6 +54,15 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "requests_per_user": 5,
         "cached_input_frac": 0.5,
     },
+    "a simulated day": {**LLAMA, "requests_per_day": 1000, "simulate": True},
+    "a simulated fleet that follows its load": {
+        **LLAMA,
+        "requests_per_day": 1000,
+        "simulate": True,
+        "autoscale": "reactive",
+        "min_replicas": 0,
+        "pricing": "owned",
+    },
     "a server from parts": {
         "cpus": 32,
         "memory_gb": 128,

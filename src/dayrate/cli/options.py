@@ -15,8 +15,9 @@ from typing import Annotated, Any
 import typer
 from pydantic.fields import FieldInfo
 
+from dayrate.scenario.fields import In, Per
 from dayrate.scenario.flags import FLAGS
-from dayrate.scenario.schema import In, Per, Scenario
+from dayrate.scenario.schema import Scenario
 
 __all__ = ["given", "scenario_options"]
 
@@ -33,6 +34,7 @@ _PANELS = {
     "workload": "Workload",
     "slo": "Latency targets",
     "deployment": "Deployment",
+    "autoscale": "Autoscaling, in simulated days",
     "server": "A server priced from its parts",
     "economics": "Money and energy",
 }
@@ -61,8 +63,9 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
     {'isl': '1155', 'day_shape': ['0.5', '0.5']}
     """
     flags = {k: v for k, v in values.items() if v is not None}
-    if "," in flags.get("day_shape", ""):
-        flags["day_shape"] = flags["day_shape"].split(",")
+    for name in ("day_shape", "replicas_by_hour"):
+        if "," in flags.get(name, ""):
+            flags[name] = flags[name].split(",")
     return flags
 
 
@@ -125,6 +128,8 @@ def _metavar(hints: list[Any]) -> str:
             return "|".join(choices)
     if str in hints:
         return "text"
+    if any(typing.get_origin(hint) is tuple for hint in hints):
+        return "n,n,…"
     return "number" if {int, float} & set(map(_hashable, hints)) else "name"
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "say",
     "write",
     "write_file",
+    "write_part",
 ]
 
 _WIDTH = 80
@@ -52,27 +53,37 @@ def write(text: str) -> None:
     if (kept := _CAPTURED.get()) is not None:
         kept[0].write(text)
         return
+    write_part(text if text.endswith("\n") else f"{text}\n")
+
+
+def write_part(text: str) -> None:
+    """Print what has come of a result; the line may go on."""
+    if (kept := _CAPTURED.get()) is not None:
+        kept[0].write(text)
+        return
     try:
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         raise PipeClosed from None
+    except OSError as e:  # a full disk, most of all
+        raise InvalidInput(
+            f"Cannot write the result: {e.strerror or e}. Free some space, or write "
+            "it elsewhere."
+        ) from e
 
 
-def write_file(path: str, text: str) -> None:
+def write_file(path: str, content: str | bytes) -> None:
     """Write a file whole or not at all, whatever interrupts it."""
     target = Path(path)
+    data = content.encode() if isinstance(content, str) else content
     try:
         with tempfile.NamedTemporaryFile(
-            "w",
-            dir=target.parent,
-            prefix=f".{target.name}.",
-            delete=False,
-            encoding="utf-8",
+            "wb", dir=target.parent, prefix=f".{target.name}.", delete=False
         ) as file:
             part = Path(file.name)
             try:
-                file.write(text)
+                file.write(data)
                 file.close()
                 part.replace(target)
             except BaseException:

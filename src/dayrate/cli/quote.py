@@ -73,6 +73,20 @@ def quote_command(
             "JSON holds used_frac).",
         ),
     ] = Basis.ALLOCATED,
+    simulate: Annotated[
+        bool,
+        typer.Option(
+            "--simulate",
+            help="Serve the day request by request, and follow --autoscale; else "
+            "the closed form.",
+        ),
+    ] = False,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", metavar="number", min=0, help="Of the requests simulated."
+        ),
+    ] = 0,
     lang: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +113,7 @@ def quote_command(
         return
     language = asked_words(lang)
     file = scenario_file(scenario)
-    answer = _answer(file, ctx.obj)
+    answer = _answer(file, ctx.obj, seed if simulate else None)
     if as_json:
         from dayrate.report.json_ import to_json  # noqa: PLC0415
 
@@ -135,7 +149,9 @@ def scenario_file(name: str | None) -> "ScenarioFile | None":
     return read_scenario(name) if name is not None else None
 
 
-def _answer(file: "ScenarioFile | None", values: dict[str, Any]) -> "Quote":
+def _answer(
+    file: "ScenarioFile | None", values: dict[str, Any], seed: int | None
+) -> "Quote":
     from dayrate.cli.options import given  # noqa: PLC0415 - slow
     from dayrate.quoting import quote  # noqa: PLC0415 - slow
 
@@ -145,4 +161,6 @@ def _answer(file: "ScenarioFile | None", values: dict[str, Any]) -> "Quote":
             "There is nothing to price. Give a scenario (`dayrate quote "
             "--list-scenarios` lists those shipped) or at least --model."
         )
-    return quote(file, **flags)
+    if seed is None:
+        return quote(file, **flags)
+    return quote(file, simulate=True, seed=seed, **flags)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dayrate.cli.arrivals import arrival_options, draw_from
-from dayrate.cli.output import asked_words, colour, page_width, write, write_file
+from dayrate.cli.output import asked_words, colour, page_width, write
 from dayrate.cli.quote import QuoteCommand, scenario_file
+from dayrate.cli.timeline import check_timeline, write_timeline
 from dayrate.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -52,10 +53,21 @@ def simulate_command(
         typer.Option(
             "--duration",
             metavar="s",
-            help="Seconds of arrivals at the busiest hour's rate, without a trace "
-            "or a number of requests.",
+            help="Seconds of arrivals, without a trace or a number of requests: at "
+            "the busiest hour's rate, or from a day on by the hours of the day.",
         ),
     ] = 3600.0,
+    day: Annotated[
+        bool,
+        typer.Option("--day", help="24 hours from 0:00; of a trace, only the lengths."),
+    ] = False,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare/--no-compare",
+            help="Serve the same requests on a fixed fleet too, beside --autoscale.",
+        ),
+    ] = True,
     routing: Annotated[
         str,
         typer.Option(
@@ -137,8 +149,8 @@ def simulate_command(
         str | None,
         typer.Option(
             "--timeline",
-            metavar="FILE.csv",
-            help="Write running, waiting and cache blocks over time.",
+            metavar="FILE.csv|FILE.parquet",
+            help="Write requests, replicas, cache blocks, energy and cost over time.",
             show_default=False,
         ),
     ] = None,
@@ -152,10 +164,10 @@ def simulate_command(
         ),
     ] = None,
 ) -> None:
-    """Serve the requests of a trace or a preset one by one, and report latencies.
+    """Serve the requests of a trace or a preset one by one: latencies, fleet, bill.
 
     --replicas is a number or auto, as many as a quote takes. Without a trace, arrivals
-    are drawn at the rate of the busiest hour.
+    are drawn at the rate of the busiest hour, or over a whole day with --day.
     """
     from dayrate.compose.simulation import Ask  # noqa: PLC0415 - slow
     from dayrate.compose.ways import Ways  # noqa: PLC0415
@@ -168,6 +180,7 @@ def simulate_command(
         replicas=_count(values.pop("replicas", None)),
         seed=seed,
         draw=draw_from(drawn, duration),
+        day=day,
         routing=Routing(_one_of("--routing", routing, [r.value for r in Routing])),
         engine=EngineKind(_one_of("--engine", engine, [e.value for e in EngineKind])),
         max_waiting=max_waiting,
@@ -179,19 +192,22 @@ def simulate_command(
             None if kv_bandwidth is None else kv_bandwidth * 1e9,
             None if kv_latency is None else kv_latency * 1e-3,
         ),
+        compare=compare,
     )
-    day = _simulated(scenario, values, ask)
     if timeline is not None:
-        write_file(timeline, _timeline_csv(day))
+        check_timeline(timeline)
+    simulated = _simulated(scenario, values, ask)
+    if timeline is not None:
+        write_timeline(timeline, simulated)
     if as_json:
         from dayrate.report.json_ import to_json  # noqa: PLC0415
 
-        write(to_json(day.to_dict()))
+        write(to_json(simulated.to_dict()))
         return
     from dayrate.report.canvas import Page  # noqa: PLC0415
     from dayrate.report.simulation import render_simulation  # noqa: PLC0415
 
-    write(render_simulation(day, Page(words, page_width(), colour())))
+    write(render_simulation(simulated, Page(words, page_width(), colour())))
 
 
 def _simulated(
@@ -231,17 +247,3 @@ def _positive(flag: str, value: float) -> float:
     if not value > 0:
         raise InvalidInput(f"{flag} is {value:g}; give seconds above 0.")
     return value
-
-
-def _timeline_csv(day: "SimulatedDay") -> str:
-    lines = day.run.timeline
-    columns = (
-        lines.time_s,
-        lines.running,
-        lines.waiting,
-        lines.kv_used_blocks,
-        lines.kv_cached_blocks,
-    )
-    rows = zip(*(c.tolist() for c in columns), strict=True)
-    head = "time_s,running,waiting,kv_used_blocks,kv_cached_blocks"
-    return "\n".join([head, *(",".join(map(repr, row)) for row in rows)]) + "\n"

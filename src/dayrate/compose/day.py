@@ -1,10 +1,10 @@
-"""What a day of a plan draws and costs."""
+"""What a day of machines draws and costs."""
 
 from dataclasses import dataclass
 
 from dayrate.catalog.price import Pricing
 from dayrate.compose.bill import Machines, machines_cost
-from dayrate.compose.deploy import Plan
+from dayrate.compose.held import Held
 from dayrate.compose.money import Exchange, exchange, facility
 from dayrate.compose.power import serving_energy
 from dayrate.compose.resolve import Resolved
@@ -27,16 +27,16 @@ class PricedDay:
 
 
 def price_day(
-    economics: EconomicsSection, r: Resolved, plan: Plan, pricing: Pricing, w: Working
+    economics: EconomicsSection, r: Resolved, held: Held, pricing: Pricing, w: Working
 ) -> PricedDay:
-    """Price the machines of a plan for a day at a place."""
+    """Price the machines that are held for a day at a place."""
     money = exchange(economics, w)
     site = facility(money, pricing, w)
-    energy = serving_energy(r, plan, site, w)
+    energy = serving_energy(r, held, site, w)
     machines = Machines(
         r.accelerator.id,
-        plan.accelerators,
-        plan.accelerator_hours,
+        held.accelerators,
+        held.accelerator_hours,
         r.server,
         energy.kwh_per_day,
     )

@@ -23,7 +23,7 @@ from dayrate.serving.replica import Replica, Slo
 from dayrate.serving.steady import Capacity, capacity, require_capacity
 from dayrate.units import HOUR_S
 
-__all__ = ["Plan", "deploy"]
+__all__ = ["Plan", "deploy", "plan_of", "write_fleet", "write_peak"]
 
 HEADROOM_FRAC = 0.2
 
@@ -91,6 +91,16 @@ class Plan:
 
 def deploy(scenario: Scenario, r: Resolved, w: Working) -> Plan:
     """Choose what was left open and size the fleet for the busiest ten minutes.
+
+    As `plan_of`, and writes down the fleet too.
+    """
+    plan = plan_of(scenario, r, w)
+    write_fleet(scenario.deployment, plan, w)
+    return plan
+
+
+def plan_of(scenario: Scenario, r: Resolved, w: Working) -> Plan:
+    """Choose and size; the size of the fleet is left to write down.
 
     Raises
     ------
@@ -224,7 +234,6 @@ def _write(section: DeploymentSection, r: Resolved, plan: Plan, w: Working) -> N
     _write_targets(r, plan.slo, w)
     _write_split(section, plan, w)
     _write_capacity(plan, w)
-    _write_fleet(section, plan, w)
 
 
 def _write_targets(r: Resolved, slo: Slo, w: Working) -> None:
@@ -276,7 +285,8 @@ def _write_capacity(plan: Plan, w: Working) -> None:
     )
 
 
-def _write_fleet(section: DeploymentSection, plan: Plan, w: Working) -> None:
+def write_peak(plan: Plan, w: Working) -> None:
+    """Write the rate of the busiest ten minutes."""
     w.derive(
         "serving.peak_requests_per_s",
         plan.demand.peak_per_s,
@@ -284,6 +294,11 @@ def _write_fleet(section: DeploymentSection, plan: Plan, w: Working) -> None:
         "workload.requests_per_day / 86400 * workload.peak_hour_over_mean"
         " * workload.burst",
     )
+
+
+def write_fleet(section: DeploymentSection, plan: Plan, w: Working) -> None:
+    """Write how many machines carry the busiest ten minutes."""
+    write_peak(plan, w)
     if section.accelerators is not None:
         w.given("deployment.accelerators", plan.accelerators, "1")
     if section.replicas is not None:

@@ -1,8 +1,6 @@
 """From load to kilowatt-hours: servers, their idle draw, and the facility."""
 
-import numpy as np
-
-from dayrate.compose.deploy import Plan
+from dayrate.compose.held import Held
 from dayrate.compose.money import Facility
 from dayrate.compose.resolve import Resolved
 from dayrate.energy.facility import carbon_kg, facility_energy_j
@@ -14,21 +12,23 @@ from dayrate.units import DAY_S, KWH_J
 __all__ = ["day_of_energy", "serving_energy"]
 
 
-def serving_energy(r: Resolved, plan: Plan, site: Facility, w: Working) -> Energy:
-    """Draw of the day: every hour at its own load, idle machines included."""
+def serving_energy(r: Resolved, held: Held, site: Facility, w: Working) -> Energy:
+    """Draw of the day at its mean load, idle machines included.
+
+    Power is linear in the load, so that hours at their own loads add up to the same.
+    """
     server = r.server
     n = server.accelerators
     w.cited("server.accelerators", float(n), "1", server.source)
     idle_w = w.estimate("server.idle_w", server.idle_w, "W")
     busy_w = w.estimate("server.busy_w", server.busy_w, "W")
-    load = np.clip(plan.fleet.utilisation_frac, 0.0, 1.0)
-    share = plan.fleet.replicas / plan.replicas * plan.accelerators / n
+    load, hours = held.utilisation, held.accelerator_hours / n
     watts = node_power_w(idle_w=idle_w, busy_w=busy_w, utilisation_frac=load)
-    mean_w = float(np.mean(np.asarray(watts) * share))
-    w.solved("serving.utilisation", plan.utilisation, "1", "mean demand over capacity")
+    mean_w = float(watts) * hours / 24
+    w.solved("serving.utilisation", load, "1", "mean demand over capacity")
     w.derive(
         "energy.server_hours",
-        plan.accelerator_hours / n,
+        hours,
         "h/day",
         "deployment.accelerator_hours / server.accelerators",
     )

@@ -7,16 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from dayrate.compose.bill import pricing_of
+from dayrate.compose.dayrequests import day_demand
 from dayrate.compose.deploy import deploy
-from dayrate.compose.requests import demanded
-from dayrate.compose.resolve import Resolved
+from dayrate.compose.fleetday import Asked, FleetDay, Sized, fleet_day
+from dayrate.compose.policy import check_pricing, policy_of
+from dayrate.compose.requests import Demanded, demanded
+from dayrate.compose.resolve import Resolved, resolve
 from dayrate.compose.ways import Ways, drafts_of
 from dayrate.errors import InvalidInput
 from dayrate.scenario.schema import Scenario
 from dayrate.scenario.working import Working
+from dayrate.serving.autoscale import Autoscale, Scaling
 from dayrate.serving.replica import Slo
+from dayrate.serving.simulator.accrual import fixed_replicas
 from dayrate.serving.simulator.disaggregated import simulate_disaggregated
 from dayrate.serving.simulator.engine import simulate
+from dayrate.serving.simulator.fleet import simulate_fleet
 from dayrate.serving.simulator.inputs import (
     EngineKind,
     Limits,
@@ -24,12 +31,13 @@ from dayrate.serving.simulator.inputs import (
     limits_of,
 )
 from dayrate.serving.simulator.law import StepLaw, step_law
-from dayrate.serving.simulator.outcome import Simulation, Summary, summary
+from dayrate.serving.simulator.outcome import Simulation, Summary
+from dayrate.units import DAY_S
 from dayrate.workload.draw import Draw
 
-__all__ = ["Ask", "SimulatedDay", "simulate_scenario"]
+__all__ = ["Ask", "SimulatedDay", "simulate_plan", "simulate_scenario"]
 
-_SAMPLES = 720
+_SAMPLES = 1440
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +47,14 @@ class Ask:
     replicas: int | None = None  # None: as many as the closed form takes
     seed: int = 0
     draw: Draw = field(default_factory=Draw)
+    day: bool = False  # 24 hours, of a trace only the lengths
     routing: Routing = Routing.ROUND_ROBIN
     engine: EngineKind = EngineKind.AUTO
     max_waiting: int | None = None
     timeout_s: float = math.inf
     chunked_prefill: bool = True
     ways: Ways = field(default_factory=Ways)
+    compare: bool = True  # with the fixed fleet, where it is another
 
     @property
     def duration_s(self) -> float:
@@ -54,21 +64,32 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedDay:
-    """A simulation with what it was run on."""
+    """A simulation with what it was run on; ``fixed`` is the same on a fixed fleet."""
 
     model: str
     accelerator: str
     accelerators_per_replica: int
-    replicas: int
+    replicas: int  # of the fixed fleet
     closed_form_replicas: int
     limits: Limits
     law: StepLaw
     slo: Slo
-    run: Simulation
-    summary: Summary
+    fleet: FleetDay
+    fixed: FleetDay | None
+    period_s: float
     seed: int
     routing: Routing
     notes: tuple[str, ...]
+
+    @property
+    def run(self) -> Simulation:
+        """What became of each request."""
+        return self.fleet.fleet.run
+
+    @property
+    def summary(self) -> Summary:
+        """The simulation in a few numbers."""
+        return self.fleet.summary
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the requests, as JSON types."""
@@ -81,66 +102,155 @@ class SimulatedDay:
             "closed_form_replicas": self.closed_form_replicas,
             "routing": self.routing.value,
             "seed": self.seed,
+            "period_s": self.period_s,
             "limits": limits,
             "step_law_error_frac": self.law.error_frac,
             "slo": {k: _json(v) for k, v in dataclasses.asdict(self.slo).items()},
-            "summary": dataclasses.asdict(self.summary),
+            **self.fleet.to_dict(),
+            "hours": list(self.fleet.hours.rows()),
+            "fixed": None if self.fixed is None else self.fixed.to_dict(),
+            "omissions": list(self.fleet.left_out),
             "notes": list(self.notes),
         }
 
 
 def simulate_scenario(scenario: Scenario, ask: Ask) -> SimulatedDay:
     """Size the replicas as a quote does, then serve every request on them."""
+    if ask.replicas is None and scenario.deployment.replicas is not None:
+        ask = dataclasses.replace(ask, replicas=scenario.deployment.replicas)
     if ask.replicas is not None and ask.replicas < 1:
         raise InvalidInput(f"{ask.replicas} replicas serve nobody. Give 1 or more.")
-    w = Working()
-    demand = demanded(scenario, ask.draw, ask.seed, w)
-    r, requests = demand.resolved, ask.ways.ordered(demand.requests)
+    w, days_s = Working(), _whole_days_s(scenario, ask)
+    if days_s:
+        demand = day_demand(resolve(scenario, w), days_s, ask.seed)
+    else:
+        demand = demanded(scenario, ask.draw, ask.seed, w)
+    r = demand.resolved
+    pricing = pricing_of(scenario.economics, r.accelerator.id, w)
     plan = deploy(_sized_freely(scenario, ask), r, w)
+    return simulate_plan(Sized(scenario, r, plan, pricing, w.ledger), ask, demand)
+
+
+def _whole_days_s(scenario: Scenario, ask: Ask) -> float:
+    """Length of whole days that are asked for, from 0:00; 0 for anything else. [s]"""
+    by_itself = ask.draw == Draw(duration_s=ask.duration_s)
+    if ask.day and not by_itself:
+        raise InvalidInput(
+            "--day draws its own requests, by the hours of the day shape. Leave it "
+            "out, or leave out what says how requests are drawn or resampled."
+        )
+    if ask.day:
+        return float(DAY_S)
+    drawn = scenario.workload.trace is None and by_itself
+    return ask.duration_s if drawn and ask.duration_s >= DAY_S else 0.0
+
+
+def simulate_plan(sized: Sized, ask: Ask, demand: Demanded) -> SimulatedDay:
+    """Serve every request on the replicas of a plan, or as many as a policy wants."""
+    scenario, r, plan = sized.scenario, sized.r, sized.plan
+    check_pricing(scenario, sized.pricing)
+    requests, days_s = ask.ways.ordered(demand.requests), _whole_days_s(scenario, ask)
+    limits, law = _machine(sized, ask, demand)
+    count = int(plan.replicas) if ask.replicas is None else ask.replicas
+    policy = policy_of(scenario.autoscale, r, plan, count)
+    if ask.ways.prefill_replicas and policy.scaling is not Scaling.FIXED:
+        raise InvalidInput(
+            "A fleet that scales has no replicas of their own for prefill. Leave out "
+            "--prefill-replicas, or the autoscaling."
+        )
+    per_replica = plan.accelerators_per_replica
+
+    def run(policy: Autoscale) -> FleetDay:
+        options: dict[str, Any] = {
+            "route": ask.routing,
+            "engine": ask.engine,
+            "until_s": days_s or math.inf,
+            "samples": _SAMPLES,
+        }
+        if policy.scaling is Scaling.FIXED:
+            n = policy.initial
+            if ask.ways.prefill_replicas:
+                context = float(r.traffic.context_tokens)
+                pools = ask.ways.pools(plan.replica, n, context)
+                served = simulate_disaggregated(requests, law, limits, pools, **options)
+                n += pools.prefill
+            else:
+                served = simulate(requests, law, limits, replicas=n, **options)
+            end_s = days_s or _end_s(served, scenario, ask)
+            fleet = fixed_replicas(served, n, end_s)
+        else:
+            fleet = simulate_fleet(requests, law, limits, policy, **options)
+            end_s = days_s or max(fleet.end_s, _end_s(fleet.run, scenario, ask))
+        plain = ask.replicas is None and not ask.ways.prefill_replicas
+        own = plain and policy.scaling is Scaling.FIXED
+        each = plan.accelerators / plan.replicas if own else float(per_replica)
+        asked = Asked(sized, end_s, limits.kv_blocks, each)
+        return fleet_day(fleet, policy, asked)
+
+    day = run(policy)
+    other = None
+    if ask.compare and policy.scaling is not Scaling.FIXED:
+        size = max(count, policy.kept)
+        other = run(Autoscale(initial=size, maximum=size, kept=policy.kept))
+    return SimulatedDay(
+        model=r.model.id,
+        accelerator=r.accelerator.id,
+        accelerators_per_replica=plan.accelerators_per_replica,
+        replicas=count + ask.ways.prefill_replicas,
+        closed_form_replicas=int(plan.replicas),
+        limits=limits,
+        law=law,
+        slo=plan.slo,
+        fleet=day,
+        fixed=other,
+        period_s=float(day.over_time.seconds.sum()),
+        seed=ask.seed,
+        routing=ask.routing,
+        notes=(*demand.notes, *_start_note(scenario, policy)),
+    )
+
+
+def _start_note(scenario: Scenario, policy: Autoscale) -> tuple[str, ...]:
+    if (
+        policy.scaling is Scaling.FIXED
+        or scenario.autoscale.startup_delay_s is not None
+    ):
+        return ()
+    return (
+        f"a start takes {policy.startup_s:.0f} s by estimate: a machine, an engine and "
+        "the weights from a disk; --startup-delay sets it",
+    )
+
+
+def _end_s(run: Simulation, scenario: Scenario, ask: Ask) -> float:
+    """How long the fleet is held: to the last token, or all of the time drawn. [s]"""
+    by_time = ask.draw.requests is None and ask.draw.time_warp == 1.0
+    drawn_s = 0.0
+    if scenario.workload.trace is None and by_time:
+        drawn_s = ask.duration_s
+    return max(run.end_s, float(run.arrival_s[-1]), drawn_s)
+
+
+def _machine(sized: Sized, ask: Ask, demand: Demanded) -> tuple[Limits, StepLaw]:
+    """Limits of a replica, and the time of its steps."""
+    plan, requests = sized.plan, demand.requests
     engine = dataclasses.replace(
         plan.replica.engine, chunked_prefill=ask.chunked_prefill, speculation=None
     )
     replica = dataclasses.replace(plan.replica, engine=engine)
     drafts = drafts_of(plan.replica.engine.speculation, replica)
-    longest = _longest(scenario, r)
+    longest = _longest(sized.scenario, sized.r)
     lengths = np.asarray(requests.input_tokens) + np.asarray(requests.output_tokens)
     limits = limits_of(
         replica,
-        float(r.traffic.context_tokens),
+        float(sized.r.traffic.context_tokens),
         drafts,
         block_tokens=demand.block_tokens or 16,
         max_context_tokens=longest,
         **({} if ask.max_waiting is None else {"max_waiting": ask.max_waiting}),
         timeout_s=ask.timeout_s,
     )
-    law = step_law(replica, int(min(longest, lengths.max())), drafts)
-    count = int(plan.replicas) if ask.replicas is None else ask.replicas
-    options: dict[str, Any] = {
-        "route": ask.routing,
-        "engine": ask.engine,
-        "samples": _SAMPLES,
-    }
-    if ask.ways.prefill_replicas:
-        pools = ask.ways.pools(replica, count, float(r.traffic.context_tokens))
-        run = simulate_disaggregated(requests, law, limits, pools, **options)
-        count += ask.ways.prefill_replicas
-    else:
-        run = simulate(requests, law, limits, replicas=count, **options)
-    return SimulatedDay(
-        model=r.model.id,
-        accelerator=r.accelerator.id,
-        accelerators_per_replica=plan.accelerators_per_replica,
-        replicas=count,
-        closed_form_replicas=int(plan.replicas),
-        limits=limits,
-        law=law,
-        slo=plan.slo,
-        run=run,
-        summary=summary(run, plan.slo, count * limits.kv_blocks),
-        seed=ask.seed,
-        routing=ask.routing,
-        notes=demand.notes,
-    )
+    return limits, step_law(replica, int(min(longest, lengths.max())), drafts)
 
 
 def _sized_freely(scenario: Scenario, ask: Ask) -> Scenario:

@@ -12,7 +12,9 @@ from dayrate.scenario.schema import Scenario
 from dayrate.scenario.working import Working
 from dayrate.serving.steady import OperatingPoint, operating_point
 
-__all__ = ["deployment_of", "serving_at_peak"]
+__all__ = ["PEAK", "deployment_of", "serving_at_peak", "write_speed"]
+
+PEAK = "steady state of one replica at the busiest ten minutes of the day"
 
 
 def serving_at_peak(
@@ -26,7 +28,7 @@ def serving_at_peak(
     serving = _serving(scenario, r, plan, point)
     write_memory(r, plan, w)
     write_step(r, plan, point, w)
-    _write_speed(serving, w)
+    write_speed(serving, w)
     return serving, point
 
 
@@ -84,8 +86,8 @@ def _serving(
     )
 
 
-def _write_speed(serving: Serving, w: Working) -> None:
-    how = "steady state of one replica at the busiest ten minutes of the day"
+def write_speed(serving: Serving, w: Working, how: str = PEAK) -> None:
+    """Write what a user sees; ``how`` it was found."""
     for name, unit in (
         ("batch", "1"),
         ("ttft_ms", "ms"),

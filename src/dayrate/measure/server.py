@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dayrate.errors import InvalidInput, MissingExtra
+from dayrate.measure.generate.host import idle_cores
 
 __all__ = ["EmbeddedServer", "ServerSettings"]
 
@@ -174,7 +175,7 @@ class EmbeddedServer:
 
     def _spawned(self) -> subprocess.Popen[str]:
         self._log = self._given_log or _temporary_log()
-        threads = self.settings.threads or _idle_cores()
+        threads = self.settings.threads or idle_cores()
         asked = {"parent": os.getpid(), "threads": threads}
         with self._log.open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
@@ -234,16 +235,6 @@ class EmbeddedServer:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
-
-
-def _idle_cores() -> int:
-    """Cores that nothing else uses, one at least: threads wait for the slowest."""
-    if hasattr(os, "sched_getaffinity"):  # fewer than there are, in a container
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return max(cores - round(busy), 1)
 
 
 def _temporary_log() -> Path:

@@ -90,6 +90,21 @@ PHRASES = (
     mark("operators that bandwidth bounds: bytes over bandwidth and efficiency"),
     mark("exchange between the accelerators of the replica"),
     mark("launches of kernels and the engine's own work"),
+    mark("updates and failures of replicas"),
+    mark("intervals: they are of the closed form"),
+    mark("autoscaling is not in the closed form; --simulate follows it"),
+    mark("requests one by one over the day, simulated"),
+    mark("replicas as the closed form sizes them for the busiest ten minutes"),
+    mark("most held at once in the simulated day"),
+    mark("replicas serving, starting or ending in the simulated day"),
+    mark(
+        "Poisson arrivals by the hours of the day shape {name}, with its busiest ten "
+        "minutes"
+    ),
+    mark(
+        "a start takes {n} s by estimate: a machine, an engine and the weights from a "
+        "disk; --startup-delay sets it"
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""A simulation as text: what became of the requests, latencies, the replicas."""
+"""A simulation as text: the requests, latencies, the fleet, its bill by the hour."""
 
 import math
 
@@ -7,6 +7,12 @@ from rich.text import Text
 
 from dayrate.compose.simulation import SimulatedDay
 from dayrate.report.canvas import Canvas, Page
+from dayrate.report.fleet import (
+    write_comparison,
+    write_cost,
+    write_fleet,
+    write_hours,
+)
 from dayrate.report.i18n import Words, mark
 from dayrate.report.numbers import figure, percent
 from dayrate.report.phrases import phrase
@@ -32,8 +38,15 @@ def render_simulation(day: SimulatedDay, page: Page) -> str:
     canvas.rows(_requests(day, _))
     canvas.heading(_("Latency"))
     canvas.write(_latencies(day, _))
-    canvas.heading(_("Replicas"))
-    canvas.rows(_replicas(day, _))
+    write_fleet(canvas, day)
+    canvas.heading(_("Replicas at work"))
+    canvas.rows(_engine(day, _))
+    write_cost(canvas, day)
+    write_hours(canvas, day)
+    write_comparison(canvas, day)
+    canvas.heading(_("Not in the bill"))
+    for item in day.fleet.left_out:
+        canvas.bullet(phrase(item, _))
     if day.notes:
         canvas.heading(_("Notes"))
         for note in day.notes:
@@ -89,13 +102,10 @@ def _cells(latency: Latency) -> list[str]:
     return ["-" if v is None else figure(v * 1e3) for v in values]
 
 
-def _replicas(day: SimulatedDay, _: Words) -> list[tuple[str, ...]]:
-    s, each = day.summary, day.accelerators_per_replica
-    of_each = _("of {n} x {accelerator}").format(n=each, accelerator=day.accelerator)
-    closed = _("closed form: {n}").format(n=day.closed_form_replicas)
+def _engine(day: SimulatedDay, _: Words) -> list[tuple[str, ...]]:
+    s = day.summary
     return [
-        (_("replicas"), figure(day.replicas), of_each, closed),
-        (_("busy"), percent(s.utilisation_frac)),
+        (_("busy"), percent(s.utilisation_frac), _("of the time that replicas serve")),
         (_("cache used at the peak"), percent(s.peak_kv_used_frac)),
         (_("most running, most waiting"), f"{s.peak_running}, {s.peak_waiting}"),
         (_("preemptions"), figure(s.preemptions)),

@@ -102,6 +102,10 @@ def _units(canvas: Canvas, quote: Quote, *, used: bool) -> None:
             level=_LEVEL, low=_money(canvas, bill, low), high=_money(canvas, bill, high)
         )
         canvas.paragraph(text, style="dim")
+    if quote.simulated is not None:
+        n = figure(quote.simulated["summary"]["requests"])
+        text = _("Simulated: {n} requests of a day, one by one.").format(n=n)
+        canvas.paragraph(text, style="dim")
     canvas.write()
     canvas.rows(
         (name, _money(canvas, bill, None if usd is None else usd * factor))
@@ -199,6 +203,7 @@ def _deployment(canvas: Canvas, quote: Quote) -> None:
             _joined(_within(canvas, quote, "accelerators"), servers),
         ),
         (_("replicas at the busiest hour"), _figure(d.replicas), replica),
+        *_closed_form(canvas, d),
         (_("spread of one replica"), _spread(d), ""),
         (_("number formats"), formats, ""),
         (_("limits of a batch"), _limits(canvas, d), ""),
@@ -207,6 +212,14 @@ def _deployment(canvas: Canvas, quote: Quote) -> None:
     _section(canvas, _("Deployment"), rows)
     if len(set(d.replicas_by_hour)) > 1:
         _hours(canvas, d.replicas_by_hour)
+
+
+def _closed_form(canvas: Canvas, d: Deployment) -> list[tuple[str, str, str]]:
+    """Beside a simulated day, how many replicas the closed form holds."""
+    _ = canvas.page.words
+    if d.closed_form_replicas is None:
+        return []
+    return [(_("in closed form"), figure(d.closed_form_replicas), "")]
 
 
 def _named(canvas: Canvas, pricing: str | None) -> str | None:

@@ -29,6 +29,7 @@ class Quote:
 
     ``published`` holds figures that a source printed, checked against its own
     assumptions; ``engine`` is then what dayrate itself answers for the same demand.
+    ``simulated`` is there where the day was simulated rather than solved.
     """
 
     scenario: Scenario
@@ -43,6 +44,7 @@ class Quote:
     verdict: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by language
     engine: "Quote | None" = None
     intervals: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+    simulated: Mapping[str, Any] | None = None  # the day request by request, as JSON
 
     @property
     def assumptions(self) -> tuple[Line, ...]:
@@ -82,6 +84,8 @@ class Quote:
             "omissions": list(self.omissions),
             "notes": list(self.notes),
         }
+        if self.simulated is not None:
+            data["simulated"] = dict(self.simulated)
         if self.published:
             data["published"] = [_claim(c) for c in self.published]
             data["verdict"] = dict(self.verdict)

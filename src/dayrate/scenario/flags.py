@@ -16,6 +16,10 @@ _RENAMED = {
     ("model", "id"): "model",
     ("slo", "ttft_ms"): "ttft",
     ("slo", "tpot_ms"): "tpot",
+    ("autoscale", "policy"): "autoscale",
+    ("autoscale", "startup_delay_s"): "startup_delay",
+    ("autoscale", "cooldown_s"): "cooldown",
+    ("autoscale", "interval_s"): "autoscale_interval",
     ("deployment", "server", "accelerator"): "server_accelerator",
     ("deployment", "server", "accelerators"): "server_accelerators",
     ("deployment", "server", "count"): "servers",
@@ -25,7 +29,8 @@ _RENAMED = {
 
 
 def _paths() -> Iterator[tuple[str, ...]]:
-    for section in ("model", "workload", "slo", "deployment", "economics"):
+    sections = ("model", "workload", "slo", "deployment", "autoscale", "economics")
+    for section in sections:
         fields = Scenario.model_fields[section].annotation
         for key in getattr(fields, "model_fields", {}):
             if (section, key) != ("deployment", "server"):

@@ -82,7 +82,7 @@ def parse_scenario(text: str, *, name: str) -> ScenarioFile:
     if not isinstance(data, Mapping):
         raise InvalidInput(
             f"{name!r} does not hold a mapping; a scenario has the sections "
-            "model, workload, slo, deployment and economics."
+            "model, workload, slo, deployment, autoscale and economics."
         )
     if "quote" in data or "replay" in data:
         _check_parts(data, name)

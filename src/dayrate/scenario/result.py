@@ -22,6 +22,7 @@ class Deployment:
     servers: float | None = None
     replicas: float | None = None  # at the busiest hour
     replicas_by_hour: tuple[float, ...] = ()  # empty when not planned hour by hour
+    closed_form_replicas: float | None = None  # beside those of a simulated day
     accelerators_per_replica: int | None = None
     tensor_parallel_size: int | None = None
     pipeline_parallel_size: int | None = None

@@ -169,6 +169,17 @@ def test_routing() -> None:
     assert least.replica.tolist() == [0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("route", Routing)
+@pytest.mark.parametrize("regime", REGIMES)
+def test_one_replica_serves_alike_however_sent(regime: str, route: Routing) -> None:
+    requests, limits = REGIMES[regime]
+    law = law_of(limits)
+    same(
+        simulate(requests, law, limits, route=route),
+        simulate(requests, law, limits),
+    )
+
+
 def test_prefixes_are_found_where_they_are() -> None:
     requests, limits = drawn(400, 20.0, sharing=True), Limits(256, 8192, 4000)
     hits = [

@@ -2,8 +2,12 @@
 
 import typer
 
+from dayrate.cli.measure.chat import EPILOG as CHAT_EPILOG
+from dayrate.cli.measure.chat import chat_command
 from dayrate.cli.measure.endpoint import EPILOG as ENDPOINT_EPILOG
 from dayrate.cli.measure.endpoint import endpoint_command
+from dayrate.cli.measure.generate import EPILOG as GENERATE_EPILOG
+from dayrate.cli.measure.generate import generate_command
 from dayrate.cli.measure.train import EPILOG as TRAIN_EPILOG
 from dayrate.cli.measure.train import train_command
 from dayrate.cli.output import write
@@ -23,5 +27,7 @@ def measure(ctx: typer.Context) -> None:
         write(ctx.get_help())
 
 
+app.command("generate", epilog=GENERATE_EPILOG)(generate_command)
+app.command("chat", epilog=CHAT_EPILOG)(chat_command)
 app.command("endpoint", epilog=ENDPOINT_EPILOG)(endpoint_command)
 app.command("train", epilog=TRAIN_EPILOG)(train_command)

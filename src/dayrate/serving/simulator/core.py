@@ -142,6 +142,8 @@ def _cancel(q: Requests, w: Fate, s: State) -> None:
     """Let go those whose users have left, wherever they are."""
     i = next_cancelled(q, s)
     while i >= 0:
+        if w.status[i] == WAITING or w.status[i] == RUNNING:
+            w.gone_s[i] = s.x[NOW]
         if w.status[i] == WAITING:
             cancel_waiting(q, w, s, i)
         elif w.status[i] == RUNNING:

@@ -245,6 +245,7 @@ def _joined(
         replica=replica,
         busy_s=np.append(first.busy_s, idle if second is None else second.busy_s),
         steps=np.append(first.steps, idle if second is None else second.steps),
+        gone_s=None if first.gone_s is None else column("gone_s", np.nan),
         end_s=max(first.end_s, 0.0 if second is None else second.end_s),
         timeline=lines,
     )

@@ -185,6 +185,7 @@ def _fate(q: at.Requests, taken: Bools) -> at.Fate:
         hit_tokens=np.zeros(n, dtype=np.int32),
         slot=np.full(n if looked_for else 0, -1, dtype=np.int32),
         held=np.zeros(len(q.block_id), dtype=np.int8),
+        gone_s=np.full(len(q.cancel_s), math.nan),
     )
 
 
@@ -286,6 +287,7 @@ def _outcome(
         replica=np.where(replica < 0, -1, replica),
         busy_s=np.array([s.x[at.BUSY_S] for s in states]),
         steps=np.array([s.n[at.ITERATIONS] for s in states]),
+        gone_s=np.asarray(w.gone_s) if len(w.gone_s) else None,
         end_s=end_s,
         timeline=_timeline(states),
     )

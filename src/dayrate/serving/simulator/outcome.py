@@ -60,6 +60,14 @@ class Simulation:
     steps: Ints  # by replica
     end_s: float
     timeline: Timeline
+    gone_s: Floats | None = None  # when a request was cancelled; None: nobody cancels
+
+    def left_s(self, otherwise_s: float) -> Floats:
+        """When each request was done or cancelled, or what else holds. [s]"""
+        known = self.done_s
+        if self.gone_s is not None:
+            known = np.where(np.isnan(known), self.gone_s, known)
+        return np.where(np.isnan(known), otherwise_s, known)
 
     @property
     def queue_s(self) -> Floats:

@@ -62,10 +62,10 @@ def route(  # noqa: PLR0917
             advance(q, law, w, _replica_at(states, r), q.arrival_s[i])
         chosen = _choose(q, states, i, count)
         n = _replica_at(states, chosen).n
+        if n[LAST] >= 0:  # who waits is found by who came before
+            q.follows[n[LAST]] = i
         if n[NEXT] < 0:
             n[NEXT] = i
-        else:
-            q.follows[n[LAST]] = i
         n[LAST] = i
         replica[i] = chosen
 

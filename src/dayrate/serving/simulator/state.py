@@ -83,6 +83,7 @@ class Fate(NamedTuple):
     preempted: Ints
     hit_tokens: Ints
     slot: Ints  # where somebody may need to find it, else empty
+    gone_s: Floats  # when it was cancelled; empty where nobody cancels
     held: Ints  # by prompt block: whether the request uses it as a shared one
 
 

@@ -1,0 +1,89 @@
+"""Prefill and decode apart: Little's law, bounds, and when it helps."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dayrate.serving.disaggregated import Pools, disaggregated_loop, kv_transfer_s
+from dayrate.serving.examples import CHAT, LLAMA_ON_H100
+from dayrate.serving.replica import Traffic
+from dayrate.serving.runs import closed_loop
+
+ONE_EACH = Pools(LLAMA_ON_H100, LLAMA_ON_H100)
+LONG = Traffic(input_tokens=8000, output_tokens=400)
+
+
+@settings(max_examples=25)
+@given(st.floats(1.0, 5000.0), st.integers(1, 4), st.integers(1, 4))
+def test_requests_in_flight_are_the_rate_times_their_stay(
+    concurrency: float, prefill: int, decode: int
+) -> None:
+    pools = dataclasses.replace(
+        ONE_EACH, prefill_replicas=prefill, decode_replicas=decode
+    )
+    run = disaggregated_loop(pools, CHAT, concurrency, 256.0)
+    assert run.requests_per_s * run.e2e_s == pytest.approx(concurrency)
+    assert run.ttft_s > 0
+    assert run.e2e_s == pytest.approx(
+        run.ttft_s + (CHAT.output_tokens - 1) * run.tpot_s
+    )
+
+
+@settings(max_examples=25)
+@given(st.floats(1.0, 2000.0), st.floats(1.0, 4.0))
+def test_more_in_flight_is_never_less_throughput(n: float, more: float) -> None:
+    few, many = (
+        disaggregated_loop(ONE_EACH, CHAT, x, 256.0).requests_per_s
+        for x in (n, n * more)
+    )
+    assert many >= few * (1 - 1e-6)
+
+
+def test_neither_pool_does_more_than_it_can() -> None:
+    starved = disaggregated_loop(ONE_EACH, LONG, 1e5, 256.0)
+    alone = closed_loop(
+        LLAMA_ON_H100,
+        dataclasses.replace(LONG, output_tokens=1.0),
+        1e5,
+        np.inf,
+        256.0,
+    )
+    assert starved.requests_per_s <= alone.requests_per_s * 1.001
+    more = dataclasses.replace(ONE_EACH, prefill_replicas=2)
+    assert disaggregated_loop(more, LONG, 1e5, 256.0).requests_per_s == pytest.approx(
+        2 * starved.requests_per_s, rel=0.02
+    )
+
+
+def test_answers_are_undisturbed_by_long_prompts() -> None:
+    """DistServe's point: no prompt lengthens the steps of those who wait for a word."""
+    apart = disaggregated_loop(ONE_EACH, LONG, 64.0, 256.0)
+    both = dataclasses.replace(LLAMA_ON_H100)
+    mixed = closed_loop(both, LONG, 32.0, np.inf, 256.0)  # half of them on each
+    assert apart.tpot_s < mixed.tpot_s
+
+
+def test_a_slow_transfer_delays_the_first_token_only() -> None:
+    slow = dataclasses.replace(ONE_EACH, transfer_s=0.5)
+    fast_run, slow_run = (
+        disaggregated_loop(p, CHAT, 1.0, 256.0) for p in (ONE_EACH, slow)
+    )
+    assert slow_run.ttft_s - fast_run.ttft_s == pytest.approx(0.5, rel=0.05)
+    assert slow_run.tpot_s == pytest.approx(fast_run.tpot_s, rel=1e-3)
+
+
+def test_the_cache_moves_in_parts() -> None:
+    one = kv_transfer_s(LLAMA_ON_H100, 1000.0, bytes_per_s=1e9)
+    assert one == pytest.approx(1000 * 327_680 / 8 / 1e9)
+    late = kv_transfer_s(LLAMA_ON_H100, 1000.0, bytes_per_s=1e9, latency_s=0.01)
+    assert late - one == pytest.approx(0.01)
+
+
+def test_arrays_are_many_scalars() -> None:
+    n = np.array([1.0, 50.0, 3000.0])
+    together = disaggregated_loop(ONE_EACH, CHAT, n, 256.0)
+    alone = [float(disaggregated_loop(ONE_EACH, CHAT, x, 256.0).tpot_s) for x in n]
+    assert np.asarray(together.tpot_s).tolist() == pytest.approx(alone)
