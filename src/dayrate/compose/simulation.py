@@ -153,11 +153,7 @@ def simulate_plan(sized: Sized, ask: Ask, demand: Demanded) -> SimulatedDay:
     limits, law = _machine(sized, ask, demand)
     count = int(plan.replicas) if ask.replicas is None else ask.replicas
     policy = policy_of(scenario.autoscale, r, plan, count)
-    if ask.ways.prefill_replicas and policy.scaling is not Scaling.FIXED:
-        raise InvalidInput(
-            "A fleet that scales has no replicas of their own for prefill. Leave out "
-            "--prefill-replicas, or the autoscaling."
-        )
+    _check_ways(ask.ways, policy)
     per_replica = plan.accelerators_per_replica
 
     def run(policy: Autoscale) -> FleetDay:
@@ -208,6 +204,14 @@ def simulate_plan(sized: Sized, ask: Ask, demand: Demanded) -> SimulatedDay:
         routing=ask.routing,
         notes=(*demand.notes, *_start_note(scenario, policy)),
     )
+
+
+def _check_ways(ways: Ways, policy: Autoscale) -> None:
+    if ways.prefill_replicas and policy.scaling is not Scaling.FIXED:
+        raise InvalidInput(
+            "A fleet that scales has no replicas of their own for prefill. Leave out "
+            "--prefill-replicas, or the autoscaling."
+        )
 
 
 def _start_note(scenario: Scenario, policy: Autoscale) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ bins gives the same total.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from dayrate.serving.simulator.outcome import Simulation
 __all__ = ["Accrual", "accrual_of", "accrued", "busy_spans", "fixed_replicas"]
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, slots=True)
