@@ -39,6 +39,8 @@ class Engine:
     """Takes as long as the law says; waits for a core as told."""
 
     pass_tokens = 512
+    cuda = False
+    pids = (10**9,)  # no such process
     server = None
 
     def __init__(self, waited_frac: float = 0.0) -> None:
@@ -64,7 +66,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(probing, "find_backends", lambda: (NumpyBackend(),))
     small = Budget(round_s=1e-9, largest_side=128, array_bytes=2**16, rounds=1)
     monkeypatch.setattr(probing, "Budget", lambda **_k: small)
-    monkeypatch.setattr(running, "quick_rates", lambda _threads: RATES)
+    monkeypatch.setattr(running, "quick_rates", lambda _threads, **_k: RATES)
     return tmp_path
 
 
@@ -107,7 +109,7 @@ def test_calibrate_writes_and_says_where(
     page = page_of(["calibrate", "--threads", "1", "--lang", lang], capsys)
     assert (folder / "this-machine.yaml").is_file()
     assert "dayrate quote --accelerator this-machine" in page
-    assert ("80 % interval" if lang == "en" else "80 % 区间") in page
+    assert ("interval (80 %)" if lang == "en" else "区间（80 %）") in page
 
 
 @pytest.mark.usefixtures("engine")
@@ -124,7 +126,7 @@ def test_calibrate_as_json_is_the_file(folder: Path, capsys: Captured) -> None:
 def test_check_prints_both(lang: str, capsys: Captured) -> None:
     page_of(["calibrate", "--threads", "1"], capsys)
     page = page_of(["check", "--lang", lang], capsys)
-    assert ("a step of 12 sequences" if lang == "en" else "12 个序列") in page
+    assert ("batch of 12 at" if lang == "en" else "12 个序列") in page
     assert "Others use this machine" not in page
 
 

@@ -37,6 +37,8 @@ class FakeRunner:
     """Takes as long as the law says, or so many times as long."""
 
     pass_tokens = 512
+    cuda = False
+    pids = (10**9,)  # no such process
 
     def __init__(self, device: Device, slowness: float = 1.0) -> None:
         self._device, self._slowness = device, slowness
@@ -78,6 +80,7 @@ def calibration(device: Device) -> Calibration:
         about=About("Made-Up 9000", "x86_64", 2, 2, 2, ("avx2",), (), 2**34, False, ()),
         rates=RATES,
         device=device,
+        cuda=False,
         fit=fit(CALIBRATED, [t.effort.own_s for t in timed], device),
         timed=timed,
         request_s=2e-3,
@@ -95,7 +98,7 @@ def engine(
 
     def put(slowness: float = 1.0) -> FakeRunner:
         runner = FakeRunner(device, slowness)
-        monkeypatch.setattr(running, "quick_rates", lambda _threads: RATES)
+        monkeypatch.setattr(running, "quick_rates", lambda _threads, **_k: RATES)
         for module in (running, checking):
             monkeypatch.setattr(module, "runner_of", lambda *_a, **_k: runner)
         return runner

@@ -16,6 +16,7 @@ from dayrate.measure.calibrate.fit import Device, efficiency_of, predict_s
 from dayrate.measure.calibrate.points import CHECKED
 from dayrate.measure.calibrate.run import EMBEDDED, Ask, Calibration
 from dayrate.measure.calibrate.save import document, save
+from dayrate.measure.machine.about import Gpu
 from dayrate.measure.power import Energy, Meters
 
 
@@ -105,6 +106,16 @@ def test_counted_joules_are_measured_power(calibration: Calibration) -> None:
     busy = catalog.server_for("this-machine").busy_w
     assert busy.grade is Grade.MEASURED
     assert busy.mid == pytest.approx(25.0)  # over 10 s
+
+
+def test_an_accelerator_is_described_by_itself(calibration: Calibration) -> None:
+    board = Gpu("NVIDIA L4", 24 * 2**30, 72.0)
+    about = dataclasses.replace(calibration.about, gpus=(board,))
+    beside = dataclasses.replace(calibration, about=about)
+    assert document(beside)["accelerators"][0]["form"] == "CPU"  # it did not compute
+    [row] = document(dataclasses.replace(beside, cuda=True))["accelerators"]
+    assert (row["name"], row["form"]) == ("NVIDIA L4", "GPU")
+    assert row["hbm_capacity_gib"] == 24
 
 
 def test_conditions_and_times_are_kept(calibration: Calibration) -> None:

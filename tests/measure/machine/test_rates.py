@@ -12,7 +12,6 @@ from dayrate.measure.machine.backend import (
     NumpyBackend,
     TorchBackend,
     find_backends,
-    threads_of,
 )
 from dayrate.measure.machine.rates import (
     Budget,
@@ -120,7 +119,7 @@ def test_memory_is_read_by_each_number_of_threads() -> None:
 
 def test_threads_are_given_back() -> None:
     torch = FakeTorch()
-    with threads_of(torch, 3):
+    with TorchBackend(torch).using(3):
         assert torch.threads == 3
     assert torch.threads == 8
 
@@ -132,10 +131,12 @@ def test_a_calibration_starts_from_the_accelerator(
     monkeypatch.setattr(probing, "find_backends", lambda: find_backends(torch))
     monkeypatch.setattr(probing, "_array_bytes", lambda _about: 2**16)
     monkeypatch.setattr(probing, "_QUICK", SMALL)
-    rates = probing.quick_rates(1)
+    rates = probing.quick_rates(1, cuda=True)
     assert [(r.what, r.dtype) for r in rates] == [
         ("gemm", "fp32"),
         ("gemm", "bf16"),
         ("memory", "fp32"),
     ]
     assert all("NVIDIA" in r.where for r in rates)
+    rates = probing.quick_rates(1)  # of an engine that does not use it
+    assert not any("NVIDIA" in r.where for r in rates)

@@ -34,7 +34,7 @@ def render_calibration(c: Calibration, file: Path, page: Page) -> str:
     canvas.heading(_("Timed"))
     canvas.write(_timed(c, _))
     canvas.heading(_("Conditions"))
-    canvas.rows(conditions(c.total, c.load_after, _))
+    canvas.rows(conditions(c.total, c.load_after, c.waited_frac, _))
     canvas.write()
     canvas.paragraph(_("Written to {file}.").format(file=file))
     use = _("Use it: dayrate quote --accelerator {id} --model … --gpu-hour-price …")
@@ -83,7 +83,7 @@ def _coefficients(c: Calibration, _: Words) -> Table:
     for _column in range(2):
         table.add_column(justify="right", no_wrap=True)
     table.add_column()
-    table.add_row("", "", Text(_("80 % interval"), style="dim"), "")
+    table.add_row("", "", Text(_("interval (80 %)"), style="dim"), "")
     for label, name, scale, unit in lines:
         found = f[name]
         low, high = found.low * scale, found.high * scale
@@ -125,6 +125,6 @@ def point_text(t: Timed, _: Words) -> str:
     """Name a point for people."""
     p = t.point
     if p.kind.value == "prefill":
-        return _("prompt of {n} tokens").format(n=p.tokens)
-    said = _("a step of {n} sequences at {tokens} tokens")
+        return _("prompt of {n}").format(n=p.tokens)
+    said = _("batch of {n} at a context of {tokens}")
     return said.format(n=p.sequences, tokens=p.tokens)

@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from dayrate.cli.measure.calibrate_page import point_text, timed_table
+from dayrate.cli.measure.machine_page import conditions
 from dayrate.measure.calibrate.check import Check
 from dayrate.measure.calibrate.stream import Served
 from dayrate.report.canvas import Canvas, Page
@@ -84,19 +85,8 @@ def _conditions(c: Check, _: Words) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         (_("engine"), c.ask.engine, threads),
         (_("calibrated on"), c.calibrated),
-        (_("waited for a core, at most"), percent(c.waited_frac)),
+        *conditions(c.total, c.load_after, c.waited_frac, _),
     ]
-    if c.load_before is not None and c.load_after is not None:
-        loads = f"{c.load_before:.2f} → {c.load_after:.2f}"
-        rows.append((_("load average, before and after"), loads))
-    if c.served is not None and c.served.effort is not None:
-        e = c.served.effort
-        ran = "-" if e.processor_s is None else f"{figure(e.processor_s)} s"
-        rows.append((_("requests: wall time"), f"{figure(e.wall_s)} s"))
-        rows.append((_("requests: processor time"), ran))
     if c.busy:
-        rows.append(
-            ("", _("Others use this machine: times are less the wait for a core."))
-        )
-        rows.append(("", _("Run it again when it is idle.")))
+        rows.append(("", _("All times above are less the wait for a core.")))
     return rows

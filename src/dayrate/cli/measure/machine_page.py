@@ -30,7 +30,8 @@ def render_machine(report: Report, page: Page) -> str:
     for note in report.notes:
         canvas.bullet(_(note))
     canvas.heading(_("Conditions"))
-    canvas.rows(conditions(report.effort, report.load_after, _))
+    e = report.effort
+    canvas.rows(conditions(e, report.load_after, e.waited_frac, _))
     return canvas.text()
 
 
@@ -110,16 +111,18 @@ def _meters(report: Report, _: Words) -> Rows:
     return [(_("meters"), found), (_("energy"), why)]
 
 
-def conditions(effort: Effort, load_after: float | None, _: Words) -> Rows:
+def conditions(
+    effort: Effort, load_after: float | None, waited_frac: float, _: Words
+) -> Rows:
     """Say how long it took and how much others had of the machine."""
     rows: Rows = [(_("wall time"), f"{figure(effort.wall_s)} s")]
     if effort.processor_s is not None:
         rows.append((_("processor time"), f"{figure(effort.processor_s)} s"))
     if effort.waited_s is not None:
-        rows.append((_("waited for a core"), percent(effort.waited_frac)))
+        rows.append((_("waited for a core"), percent(waited_frac)))
     if effort.load_1min is not None and load_after is not None:
         loads = f"{effort.load_1min:.2f} → {load_after:.2f}"
         rows.append((_("load average, before and after"), loads))
-    if effort.waited_frac > BUSY_FRAC:
+    if waited_frac > BUSY_FRAC:
         rows.append(("", _("Others use this machine: run it again when it is idle.")))
     return rows

@@ -21,6 +21,7 @@ from dayrate.measure.calibrate.run import (
     precision_of,
     runner_of,
     time_all,
+    waited_frac,
 )
 from dayrate.measure.calibrate.stream import (
     Served,
@@ -29,7 +30,7 @@ from dayrate.measure.calibrate.stream import (
     serve,
     simulated,
 )
-from dayrate.measure.machine.effort import load_average
+from dayrate.measure.machine.effort import Effort, Watch, load_average
 from dayrate.perf.deployment import Parallelism, machine_of
 from dayrate.perf.efficiency import load_efficiency
 from dayrate.serving.replica import Engine, Replica
@@ -79,7 +80,7 @@ class Check:
     simulated: Served | None
     closed_form_tokens_per_s: float | None
     served: Served | None
-    load_before: float | None
+    total: Effort
     load_after: float | None
 
     @property
@@ -89,11 +90,11 @@ class Check:
 
     @property
     def waited_frac(self) -> float:
-        """Largest share of waiting for a core among what was measured. [1]"""
-        found = [c.timed.effort.waited_frac for c in self.points]
+        """Share of waiting for a core in what is compared. [1]"""
+        found = [c.timed.effort for c in self.points]
         if self.served is not None and self.served.effort is not None:
-            found.append(self.served.effort.waited_frac)
-        return max(found)
+            found.append(self.served.effort)
+        return waited_frac(found)
 
     @property
     def busy(self) -> bool:
@@ -108,7 +109,8 @@ class Check:
             "threads": self.ask.used_threads,
             "calibrated": self.calibrated,
             "date": self.date.isoformat(timespec="seconds"),
-            "load_before": self.load_before,
+            "effort": dataclasses.asdict(self.total),
+            "waited_frac": self.waited_frac,
             "load_after": self.load_after,
             "busy": self.busy,
             "median_error_frac": self.median_error_frac,
@@ -146,7 +148,7 @@ def check(
     InvalidInput
         There is no calibration.
     """
-    began, load = dt.datetime.now(dt.UTC), load_average()
+    began = dt.datetime.now(dt.UTC)
     host = local_host_row(ask.id)
     ask = dataclasses.replace(
         ask, threads=_threads(ask, host), catalogued=str(host["model"])
@@ -158,7 +160,8 @@ def check(
     predicted = predict_s(CHECKED, device, replica.efficiency)
     requests = streams.listed()
     served, sim, closed = None, None, None
-    with runner_of(ask, slots=streams.slots) as runner:
+    runner = runner_of(ask, slots=streams.slots)
+    with runner, Watch(runner.pids) as watch:
         timed = time_all(runner, CHECKED, ask.rounds, talk)
         if isinstance(runner, LlamaRunner):
             sim = simulated(replica, requests)
@@ -177,7 +180,7 @@ def check(
         simulated=sim,
         closed_form_tokens_per_s=closed,
         served=served,
-        load_before=load,
+        total=watch.effort,
         load_after=load_average(),
     )
 
@@ -186,7 +189,7 @@ def replica_of(ask: Ask, host: Row, slots: int) -> Replica:
     """Build what a quote would build for this machine, with the server's slots."""
     device = catalog.accelerator(ask.id)
     model = catalog.model(ask.model_id)
-    precision = precision_of(ask.engine, model)
+    precision = precision_of(ask.engine, model, cuda=bool(host["cuda"]))
     return Replica(
         model=model,
         machine=machine_of(device, network=device.link, precision=precision),

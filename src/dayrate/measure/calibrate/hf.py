@@ -34,18 +34,28 @@ class TransformersRunner:
         return _WHOLE
 
     @property
+    def pids(self) -> tuple[int, ...]:
+        """Return this process."""
+        return (os.getpid(),)
+
+    @property
+    def cuda(self) -> bool:
+        """Whether torch has an accelerator."""
+        return bool(_torch().cuda.is_available())
+
+    @property
     def device(self) -> str:
         """Where torch runs it."""
-        return "cuda" if _torch().cuda.is_available() else "cpu"
+        return "cuda" if self.cuda else "cpu"
 
     def __enter__(self) -> Self:
         torch, transformers = _torch(), _imported("transformers")
         self._before = torch.get_num_threads()
         torch.set_num_threads(self._threads)
         config = _config(transformers, model_config(self._name))
-        kind = torch.float32 if self.device == "cpu" else torch.bfloat16
-        built = transformers.AutoModelForCausalLM.from_config(config, dtype=kind)
-        self._model = built.to(self.device).eval()
+        kind = torch.bfloat16 if self.cuda else torch.float32
+        built = transformers.AutoModelForCausalLM.from_config(config)
+        self._model = built.to(device=self.device, dtype=kind).eval()
         self.time(Point(Kind.PREFILL, 8))  # the first one is slow
         return self
 
@@ -80,14 +90,19 @@ class TransformersRunner:
         ).past_key_values
 
     def _watched(self, work: Callable[[], Any], steps: int) -> Effort:
-        with Watch([os.getpid()]) as watch:
+        self._wait()
+        with Watch(self.pids) as watch:
             work()
-            if self.device != "cpu":
-                _torch().cuda.synchronize()
+            self._wait()
         e = watch.effort
         parts = (e.processor_s, e.waited_s)
         ran, waited = (None if x is None else x / steps for x in parts)
         return Effort(e.wall_s / steps, ran, waited, e.load_1min)
+
+    def _wait(self) -> None:
+        """Let a device finish: its kernels are started, not waited for."""
+        if self.cuda:
+            _torch().cuda.synchronize()
 
 
 def _config(transformers: Any, fields: Mapping[str, Any]) -> Any:

@@ -39,6 +39,16 @@ class LlamaRunner:
         return self._settings.micro_batch_tokens
 
     @property
+    def cuda(self) -> bool:
+        """Never: the embedded server computes on the processor."""
+        return False
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The server's process."""
+        return (self._server.pid,)
+
+    @property
     def server(self) -> EmbeddedServer:
         """The server, while it runs."""
         return self._server

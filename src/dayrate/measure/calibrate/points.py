@@ -66,6 +66,14 @@ class Runner(Protocol):
     def pass_tokens(self) -> int:
         """Most tokens of one pass through the model: longer prompts take several."""
 
+    @property
+    def cuda(self) -> bool:
+        """Whether an accelerator computes, not the processor."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Processes that compute, once it runs."""
+
     def time(self, point: Point) -> Effort:
         """Time a prompt, or one step of a batch."""
 

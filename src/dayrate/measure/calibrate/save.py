@@ -114,16 +114,16 @@ def _roofs(c: Calibration) -> tuple[float, float]:
 
 
 def _accelerator(c: Calibration, peak: float, bandwidth: float) -> Row:
-    cuda = bool(c.about.gpus)
-    name = c.about.gpus[0].name if cuda else c.about.processor
-    memory = c.about.gpus[0].memory_bytes if cuda else c.about.memory_bytes or 0
+    gpu = c.about.gpus[0] if c.cuda and c.about.gpus else None
+    name = f"{c.about.processor}, threads: {c.ask.used_threads}"
+    memory = gpu.memory_bytes if gpu else c.about.memory_bytes or 0
     tflops = _round(peak / TERA)
     return {
         "id": c.ask.id,
-        "name": name if cuda else f"{name}, threads: {c.ask.used_threads}",
+        "name": gpu.name if gpu else name,
         "vendor": "local",
         "generation": c.ask.id,
-        "form": "GPU" if cuda else "CPU",
+        "form": "GPU" if c.cuda else "CPU",
         "year": c.date.year,
         "hbm_capacity_gib": _round(memory / GIB),
         "hbm_bandwidth_gb_per_s": _round(bandwidth / GB),
@@ -231,6 +231,7 @@ def _coefficients(c: Calibration, peak: float, bandwidth: float) -> list[Row]:
             threads=c.ask.used_threads,
             pass_tokens=c.device.pass_tokens,
             model=c.device.model.id,
+            cuda=c.cuda,
         ),
         named("memory", reserve_gib=0.0),
         named("collective", ranks=[1, 2], byte_frac=[1.0, 1.0], fixed_us=[0.0, 0.0]),

@@ -1,9 +1,8 @@
 """Who multiplies matrices here: torch on processors or CUDA, else numpy."""
 
 import importlib
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +30,9 @@ class Backend(Protocol):
     def add(self, a: Any, b: Any, out: Any) -> None:
         """Add three times ``b`` to ``a``: STREAM's triad."""
 
+    def using(self, threads: int) -> AbstractContextManager[None]:
+        """Compute with so many threads inside the block."""
+
 
 class NumpyBackend:
     """What numpy's own BLAS does."""
@@ -50,6 +52,10 @@ class NumpyBackend:
     def add(self, a: Any, b: Any, out: Any) -> None:
         """Add without the factor, which numpy would make another pass of."""
         np.add(a, b, out=out)
+
+    def using(self, threads: int) -> AbstractContextManager[None]:
+        """Leave the number alone: BLAS took it from the environment at its start."""
+        return nullcontext()
 
 
 class TorchBackend:
@@ -92,6 +98,16 @@ class TorchBackend:
             self._torch.add(a, b, alpha=3.0, out=out)
         self._wait()
 
+    @contextmanager
+    def using(self, threads: int) -> Iterator[None]:
+        """Give torch so many threads, and back what it had."""
+        before = self._torch.get_num_threads()
+        self._torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            self._torch.set_num_threads(before)
+
     def _wait(self) -> None:
         if self._device != "cpu":
             self._torch.cuda.synchronize(self._device)
@@ -113,19 +129,3 @@ def _installed_torch() -> Any | None:
         return importlib.import_module("torch")
     except ImportError:
         return None
-
-
-@contextmanager
-def threads_of(torch: Any | None, count: int) -> Iterator[None]:
-    """Let torch use so many threads inside the block."""
-    torch = _installed_torch() if torch is None else torch
-    if torch is None:
-        os.environ.setdefault("OMP_NUM_THREADS", str(count))  # numpy asked before
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -8,7 +8,7 @@ from typing import Any
 
 from dayrate.errors import InvalidInput
 from dayrate.measure.machine.about import About, about, cores_to_run_on
-from dayrate.measure.machine.backend import Backend, find_backends, threads_of
+from dayrate.measure.machine.backend import Backend, find_backends
 from dayrate.measure.machine.effort import Effort, Watch, load_average
 from dayrate.measure.machine.rates import (
     Budget,
@@ -76,12 +76,12 @@ def probe(
     )
 
 
-def quick_rates(threads: int) -> tuple[Rate, ...]:
+def quick_rates(threads: int, *, cuda: bool = False) -> tuple[Rate, ...]:
     """Measure what a calibration starts from: products and the memory, briefly."""
     array = _array_bytes(about())
     found: list[Rate] = []
-    device = find_backends()[-1]  # an accelerator where there is one
-    with threads_of(None, threads):
+    device = find_backends()[1 if cuda else 0]  # processors come first
+    with device.using(threads):
         for dtype in ("fp32", "bf16"):
             if dtype in device.formats:
                 rate = gemm_rate(device, dtype, threads, _QUICK)
@@ -94,7 +94,7 @@ def quick_rates(threads: int) -> tuple[Rate, ...]:
 
 def _rates(threads: int, budget: Budget, talk: Talk) -> Iterator[Rate]:
     for backend in find_backends():
-        with threads_of(None, threads):
+        with backend.using(threads):
             for dtype in backend.formats:
                 talk(f"{backend.name}: {dtype} …")
                 for measure in (gemm_rate, gemv_rate):
