@@ -56,6 +56,13 @@ def test_without_a_calibration_it_says_what_to_run() -> None:
         check(Ask())
 
 
+def test_other_weights_than_the_embedded_ones_are_asked_for(engine: Engine) -> None:
+    engine()
+    save(calibrate(Ask(threads=1, rounds=1, catalogued="gpt2")))
+    with pytest.raises(InvalidInput, match="The calibration is of openai-community"):
+        check(Ask())
+
+
 def test_another_number_of_threads_is_another_machine(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

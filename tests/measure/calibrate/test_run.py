@@ -1,6 +1,7 @@
 """A calibration from an engine whose speed is known."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +57,11 @@ def test_an_idle_engine_is_fitted_whatever_the_clock_says(
 def test_bad_input_says_what_is_allowed(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         Ask(**wrong)
+
+
+def test_weights_of_an_unknown_shape_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="Give --model with its catalogue id"):
+        calibrate(Ask(model=tmp_path / "other.gguf"))
 
 
 def test_each_engine_has_its_own_file() -> None:

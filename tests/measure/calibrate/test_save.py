@@ -15,7 +15,7 @@ from dayrate.measure.calibrate.check import replica_of
 from dayrate.measure.calibrate.fit import Device, efficiency_of, predict_s
 from dayrate.measure.calibrate.points import CHECKED
 from dayrate.measure.calibrate.run import EMBEDDED, Ask, Calibration
-from dayrate.measure.calibrate.save import document, save
+from dayrate.measure.calibrate.save import document, ready_to_write, save
 from dayrate.measure.machine.about import Gpu
 from dayrate.measure.power import Energy, Meters
 
@@ -159,3 +159,5 @@ def test_a_folder_that_cannot_be_is_told(
     monkeypatch.setenv("DAYRATE_CONFIG_DIR", str(tmp_path / "file" / "below"))
     with pytest.raises(InvalidInput, match="Set DAYRATE_CONFIG_DIR to a folder"):
         save(calibration)
+    with pytest.raises(InvalidInput, match="Set DAYRATE_CONFIG_DIR to a folder"):
+        ready_to_write("this-machine")

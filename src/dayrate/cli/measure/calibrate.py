@@ -76,7 +76,11 @@ def calibrate_command(
     transformers it is this-machine-transformers.
     """
     from dayrate.measure.calibrate.run import Ask, calibrate  # noqa: PLC0415 - slow
-    from dayrate.measure.calibrate.save import document, save  # noqa: PLC0415
+    from dayrate.measure.calibrate.save import (  # noqa: PLC0415
+        document,
+        ready_to_write,
+        save,
+    )
 
     words = asked_words(lang)
     ask = Ask(
@@ -87,6 +91,7 @@ def calibrate_command(
         rounds=rounds,
         full_load_w=full_load_watts,
     )
+    ready_to_write(ask.id)  # minutes of timing should not end in an error
     with talking() as talk:
         found = calibrate(ask, talk)
     file = save(found)

@@ -15,6 +15,7 @@ from dayrate.measure.calibrate.llama import LlamaRunner
 from dayrate.measure.calibrate.points import CHECKED, Point
 from dayrate.measure.calibrate.run import (
     BUSY_FRAC,
+    EMBEDDED,
     Ask,
     Talk,
     Timed,
@@ -150,6 +151,11 @@ def check(
     """
     began = dt.datetime.now(dt.UTC)
     host = local_host_row(ask.id)
+    if ask.engine == "llama.cpp" and ask.model is None and host["model"] != EMBEDDED:
+        raise InvalidInput(
+            f"The calibration is of {host['model']}. Give its file with --gguf, or "
+            "calibrate again without it."
+        )
     ask = dataclasses.replace(
         ask, threads=_threads(ask, host), catalogued=str(host["model"])
     )

@@ -146,6 +146,11 @@ def calibrate(ask: Ask, talk: Talk = lambda _: None) -> Calibration:
         The model is damaged, or the engine stopped.
     """
     began = dt.datetime.now(dt.UTC)
+    if ask.model is not None and ask.catalogued is None:
+        raise InvalidInput(
+            f"{ask.model} may be of any shape. Give --model with its catalogue id, or "
+            "leave --gguf out for the embedded model."
+        )
     catalog.model(ask.model_id)  # a wrong name, or a missing engine, is told at once
     runner = runner_of(ask)
     talk("Probing the machine …")

@@ -3,7 +3,8 @@
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dayrate.measure.power import EnergySource, find_meters
 from dayrate.measure.power.estimate import HIGH_FRAC, LOW_FRAC
 from dayrate.units import GB, GIB, TERA
 
-__all__ = ["document", "save"]
+__all__ = ["document", "ready_to_write", "save"]
 
 Row = dict[str, Any]
 
@@ -56,21 +57,42 @@ def save(c: Calibration) -> Path:
     InvalidInput
         The folder cannot be written.
     """
-    target = local_file(c.ask.id)
+    target = ready_to_write(c.ask.id)
     load = "unknown" if c.total.load_1min is None else f"{c.total.load_1min:.2f}"
     head = _HEAD.format(date=_date(c), load=load, id=c.ask.id)
     body = yaml.dump(
         document(c), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100
     )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with _told(target):
         _write_whole(target, head + body)
+    return target
+
+
+def ready_to_write(name: str) -> Path:
+    """Make the folder of a calibration and see that it takes files.
+
+    Raises
+    ------
+    InvalidInput
+        The folder cannot be written.
+    """
+    target = local_file(name)
+    with _told(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    return target
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InvalidInput(
             f"Cannot write {target}: {error.strerror or error}. Set DAYRATE_CONFIG_DIR "
             "to a folder that may be written."
         ) from error
-    return target
 
 
 def _write_whole(target: Path, text: str) -> None:
