@@ -81,13 +81,17 @@ def _rates(rates: tuple[Rate, ...], _: Words) -> Table:
         table.add_column(justify="right", no_wrap=True)
     table.add_row("", *(Text(h, style="dim") for h in heads))
     names = {
-        "gemm": _("product of {n} x {n}, {where}"),
-        "gemv": _("matrix {n} x {n} times a column, {where}"),
-        "memory": _("memory: read two, write one, {where}"),
+        "gemm": _("product of {n} x {n}"),
+        "gemv": _("matrix {n} x {n} times a column"),
+        "memory": _("memory: read two, write one"),
     }
+    where = ""
     for r in rates:
+        if r.where != where:
+            where = r.where
+            table.add_row(f"  {where}")
         table.add_row(
-            "  " + names[r.what].format(n=r.size, where=r.where),
+            "    " + names[r.what].format(n=r.size),
             r.dtype,
             str(r.threads or "-"),
             "-" if r.flop_per_s is None else figure(r.flop_per_s / TERA * 1e3),
