@@ -4,6 +4,7 @@ import http.client
 import json
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlparse
@@ -16,6 +17,7 @@ from dayrate.measure.server import EmbeddedServer, ServerSettings
 __all__ = ["LlamaRunner", "post"]
 
 _TIMEOUT_S = 600.0
+_SHORT_TOKENS = 100
 _VOCABULARY = range(1000, 40_000)  # plain words, no token that means something
 
 
@@ -23,7 +25,9 @@ class LlamaRunner:
     """Runs points on the embedded server.
 
     Prompts are made of random tokens. A batch at some context is filled once: its
-    prompts stay in the server's slots, so that only decoding is timed.
+    prompts stay in the server's slots, so that only decoding is timed. A batch takes
+    slots beside each other: llama.cpp passes through the model once for each run of
+    adjacent slots, and a gap between them would cost a pass more.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -31,6 +35,7 @@ class LlamaRunner:
         self._settings = settings
         self._random = random.Random(0)
         self._prompts: dict[int, list[list[int]]] = {}
+        self._first_slot: dict[int, int] = {}
         self.request_s: list[float] = []  # what a request takes outside the model
 
     @property
@@ -55,7 +60,7 @@ class LlamaRunner:
 
     def __enter__(self) -> Self:
         self._server.start()
-        post(self._server.url, _ask([self._tokens(8)], 2))  # the first one is slow
+        post(self._server.url, _ask(self._tokens(8), 2))  # the first one is slow
         return self
 
     def __exit__(
@@ -73,9 +78,9 @@ class LlamaRunner:
         return self._step(point)
 
     def _prompt(self, tokens: int) -> Effort:
-        ask = _ask([self._tokens(tokens)], 1)
+        ask = _ask(self._tokens(tokens), 1)
         with Watch([self._server.pid]) as watch:
-            [answer] = post(self._server.url, ask)
+            answer = post(self._server.url, ask)
         wall_s = answer["timings"]["prompt_ms"] / 1e3
         e = watch.effort
         outside_s = max(e.wall_s - wall_s, 0.0)
@@ -85,9 +90,9 @@ class LlamaRunner:
     def _step(self, point: Point) -> Effort:
         prompts = self._held(point.tokens, point.sequences)
         # once to fill the slots, where others took them meanwhile; then to time
-        post(self._server.url, _ask(prompts, 1, keep=True))
+        self._all(prompts, point.tokens, 1)
         with Watch([self._server.pid]) as watch:
-            answers = post(self._server.url, _ask(prompts, DECODE_STEPS + 1, keep=True))
+            answers = self._all(prompts, point.tokens, DECODE_STEPS + 1)
         each = sorted(a["timings"]["predicted_ms"] / DECODE_STEPS for a in answers)
         e = watch.effort
         return Effort(
@@ -96,6 +101,25 @@ class LlamaRunner:
             _share(e.waited_s),
             e.load_1min,
         )
+
+    def _all(
+        self, prompts: Sequence[Sequence[int]], tokens: int, output: int
+    ) -> list[dict[str, Any]]:
+        """Send a batch at once, each prompt to its slot."""
+        first = self._slot_of(tokens)
+        asks = [
+            {**_ask(p, output), "id_slot": first + i, "cache_prompt": True}
+            for i, p in enumerate(prompts)
+        ]
+        with ThreadPoolExecutor(len(asks)) as pool:
+            return list(pool.map(lambda ask: post(self._server.url, ask), asks))
+
+    def _slot_of(self, tokens: int) -> int:
+        """Short contexts share the first slots; a long one keeps two of the last."""
+        if tokens <= _SHORT_TOKENS:
+            return 0
+        kept = self._settings.slots - 2 * (len(self._first_slot) + 1)
+        return self._first_slot.setdefault(tokens, max(kept, 0))
 
     def _held(self, tokens: int, sequences: int) -> list[list[int]]:
         held = self._prompts.setdefault(tokens, [])
@@ -112,24 +136,25 @@ def _share(seconds: float | None) -> float | None:
     return None if seconds is None else seconds / (DECODE_STEPS + 1)
 
 
-def _ask(prompts: Sequence[Sequence[int]], output: int, **own: bool) -> dict[str, Any]:
-    """Ask for so many tokens of each prompt, all at once."""
+def _ask(prompt: Sequence[int], output: int) -> dict[str, Any]:
+    """Ask for so many tokens after a prompt that nothing is known of."""
     return {
-        "prompt": [list(p) for p in prompts],
+        "prompt": list(prompt),
         "n_predict": output,
         "ignore_eos": True,
         "temperature": 0.0,
-        "cache_prompt": own.get("keep", False),
+        "cache_prompt": False,
+        "id_slot": 0,
     }
 
 
-def post(url: str, ask: dict[str, Any]) -> list[dict[str, Any]]:
-    """Send one request of several prompts; the answers come in their order."""
+def post(url: str, ask: dict[str, Any]) -> dict[str, Any]:
+    """Send one request and read the answer with the server's own timings."""
     connection = http.client.HTTPConnection(urlparse(url).netloc, timeout=_TIMEOUT_S)
     try:
         headers = {"Content-Type": "application/json"}
         connection.request("POST", "/completion", json.dumps(ask), headers)
-        answer = json.loads(connection.getresponse().read())
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise InvalidInput(
             f"The embedded server stopped answering ({error}). Run the command again; "
@@ -137,9 +162,8 @@ def post(url: str, ask: dict[str, Any]) -> list[dict[str, Any]]:
         ) from error
     finally:
         connection.close()
-    listed = answer if isinstance(answer, list) else [answer]
-    if not all("timings" in a for a in listed):
+    if "timings" not in answer:
         raise InvalidInput(
-            f"The embedded server refused a request: {json.dumps(listed[0])[:200]}"
+            f"The embedded server refused a request: {json.dumps(answer)[:200]}"
         )
-    return sorted(listed, key=lambda a: int(a.get("index", 0)))
+    return answer
