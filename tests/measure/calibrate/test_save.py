@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -59,7 +60,7 @@ def test_it_is_a_device_of_the_catalogue(calibration: Calibration) -> None:
 
 def test_a_quote_uses_it(calibration: Calibration) -> None:
     save(with_watts(calibration, 65.0))
-    asked = {
+    asked: dict[str, Any] = {
         "model": EMBEDDED,
         "accelerator": "this-machine",
         "isl": 100,
