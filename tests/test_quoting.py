@@ -17,7 +17,7 @@ from dayrate.quoting import Quote, quote
 from dayrate.report.json_ import to_json
 from dayrate.scenario.read import shipped_scenarios
 
-LLAMA = {
+LLAMA: dict[str, Any] = {
     "model": "meta-llama/Llama-3.1-8B-Instruct",
     "isl": 1000.0,
     "osl": 200.0,
@@ -268,12 +268,12 @@ def test_assumptions_name_the_flag_that_changes_them() -> None:
     "kind", [None, "gpt2", {"model": {"id": "gpt2"}}], ids=["flags", "file", "mapping"]
 )
 def test_a_question_has_three_forms(kind: Any, tmp_path: Path) -> None:
-    flags = {"isl": 100, "osl": 50, "requests_per_day": 1000}
+    flags: dict[str, Any] = {"isl": 100, "osl": 50, "requests_per_day": 1000}
     if kind == "gpt2":
         kind = tmp_path / "mine.yaml"
         kind.write_text("model: {id: gpt2}\n")
     if kind is None:
-        flags = {**flags, "model": "gpt2"}  # type: ignore[dict-item]
+        flags = {**flags, "model": "gpt2"}
     assert quote(kind, **flags).deployment.model == "openai-community/gpt2"
 
 

@@ -43,6 +43,7 @@ class DType(enum.Enum):
     INT4 = "int4"
     MXFP4 = "mxfp4"
     NVFP4 = "nvfp4"
+    Q4_1 = "q4_1"
     Q4_K_M = "q4_k_m"
     Q8_0 = "q8_0"
 
@@ -51,7 +52,8 @@ class DType(enum.Enum):
         """Stored bits per element, with the scales of block formats. [bit]
 
         MXFP4 keeps one 8-bit scale per 32 elements, NVFP4 one per 16, INT4 (GPTQ, AWQ)
-        one 16-bit scale per 128, Q8_0 one 16-bit scale per 32. Q4_K_M mixes 4.5-bit
+        one 16-bit scale per 128, Q8_0 one 16-bit scale per 32, Q4_1 a 16-bit scale and
+        a 16-bit minimum per 32. Q4_K_M mixes 4.5-bit
         and 6.56-bit blocks: 4.85 is llama.cpp's figure for Llama 7B.
         """
         return _BITS[self]
@@ -72,6 +74,7 @@ _BITS = {
     DType.INT4: 4.125,
     DType.MXFP4: 4.25,
     DType.NVFP4: 4.5,
+    DType.Q4_1: 5.0,
     DType.Q4_K_M: 4.85,
     DType.Q8_0: 8.5,
 }

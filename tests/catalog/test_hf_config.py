@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dayrate.catalog.hf.quantization import formats_of
 from dayrate.catalog.hf_config import families, read_config_file, spec_from_config
 from dayrate.catalog.model import (
     Attention,
@@ -260,6 +261,13 @@ class TestFormats:
         assert spec.weights_dtype is DType.INT4
         assert spec.quantized_experts_only
         assert spec.unquantized_attention
+
+    def test_a_gguf_file_says_its_layers_and_its_embedding(self) -> None:
+        both = {"quant_method": "gguf", "layers": "q4_1", "embedding": "q8_0"}
+        formats = formats_of({"quantization_config": both}, "tiny")
+        assert (formats.weights, formats.unquantized) == (DType.Q4_1, DType.Q8_0)
+        with pytest.raises(UnreadableConfig, match="formats of its layers and"):
+            formats_of({"quantization_config": {"quant_method": "gguf"}}, "tiny")
 
     def test_a_nested_quantisation_is_found(self) -> None:
         spec = spec_from_config(

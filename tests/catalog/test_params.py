@@ -274,3 +274,12 @@ def test_weight_grows_with_the_width_of_the_format(dtype: DType) -> None:
     spec = model("mistralai/Mixtral-8x7B-v0.1")
     assert weight_bytes(spec, dtype) >= weight_bytes(spec, DType.INT4)
     assert weight_bytes(spec, dtype) <= weight_bytes(spec, DType.FP32)
+
+
+def test_a_gguf_file_has_its_published_bytes() -> None:
+    """Tensors of the file: 66,355,200 B in Q4_1, 30,081,024 B in Q8_0, norms in F32."""
+    spec = model("SmolLM2-135M-Instruct.Q4_1")
+    groups = parameter_groups(spec)
+    assert (groups["attention"] + groups["mlp"]) * DType.Q4_1.bytes == 66_355_200
+    assert groups["embedding"] * DType.Q8_0.bytes == 30_081_024
+    assert weight_bytes(spec) == pytest.approx(66_355_200 + 30_081_024 + 140_544, 2e-3)

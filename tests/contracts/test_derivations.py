@@ -11,7 +11,7 @@ from dayrate.evidence import Ledger
 from dayrate.quoting import quote
 from dayrate.scenario.read import shipped_scenarios
 
-LLAMA = {
+LLAMA: dict[str, Any] = {
     "model": "meta-llama/Llama-3.1-70B-Instruct",
     "isl": 1155,
     "osl": 211,

@@ -12,6 +12,7 @@ from dayrate.catalog.load import (
     parse_parts,
     parse_server,
 )
+from dayrate.catalog.local import is_local, local_rows
 from dayrate.catalog.names import NameIndex, name_index
 from dayrate.catalog.store import rows
 from dayrate.errors import InvalidInput
@@ -33,7 +34,6 @@ def accelerator_ids() -> tuple[str, ...]:
     return tuple(r["id"] for r in rows("accelerators"))
 
 
-@functools.cache
 def accelerator(name: str) -> Accelerator:
     """Return the accelerator that ``name`` means.
 
@@ -43,12 +43,22 @@ def accelerator(name: str) -> Accelerator:
         The name fits several accelerators.
     UnknownName
         It fits none.
+    InvalidInput
+        It is this machine, which was not calibrated.
 
     Examples
     --------
     >>> accelerator("h100_sxm").id, accelerator("910B").id
     ('h100-sxm-80gb', 'ascend-910b')
     """
+    if is_local(name):
+        [row] = local_rows(name)["accelerators"]
+        return parse_accelerator(row, _links())
+    return _shipped_accelerator(name)
+
+
+@functools.cache
+def _shipped_accelerator(name: str) -> Accelerator:
     found = _accelerator_names().resolve(name)
     return parse_accelerator(_accelerator_rows()[found], _links())
 
@@ -78,18 +88,30 @@ def server_for(accelerator_id: str) -> Server:
     Raises
     ------
     InvalidInput
-        There is neither a machine nor a published power to derive one from.
+        There is neither a machine nor a published power to derive one from, or it is
+        this machine and nobody knows its power.
 
     Examples
     --------
     >>> server_for("h100-sxm-80gb").id, server_for("l40s").id
     ('dgx-h100', 'generic-l40s')
     """
+    if is_local(accelerator_id):
+        return _local_server(accelerator_id)
     device = accelerator(accelerator_id)
     for row in _rows_of("server").values():
         if device.id in row["accelerators"]:
             return parse_server(row, _links())
     return generic_server(device, _rows_of("generic")["generic"], _links())
+
+
+def _local_server(name: str) -> Server:
+    for row in local_rows(name)["servers"]:
+        return parse_server(row, _links())
+    raise InvalidInput(
+        "The power of this machine is not known. Measure it at full load, or look it "
+        "up, and run `dayrate measure calibrate --full-load-watts` with it."
+    )
 
 
 def parts_ids() -> tuple[str, ...]:

@@ -20,7 +20,15 @@ from dayrate.catalog.params import active_params, total_params
 from dayrate.errors import AmbiguousName, InvalidInput, UnknownName, UnreadableConfig
 from dayrate.evidence import Source
 
-__all__ = ["Counts", "CountsOnly", "model", "model_counts", "model_ids", "model_row"]
+__all__ = [
+    "Counts",
+    "CountsOnly",
+    "model",
+    "model_config",
+    "model_counts",
+    "model_ids",
+    "model_row",
+]
 
 Row = Mapping[str, Any]
 SUFFIX = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
@@ -66,6 +74,18 @@ def model_ids() -> tuple[str, ...]:
 def model_row(name: str) -> Row:
     """Return the catalogue row a name means, as written in the data."""
     return _by_id()[_resolve(name)]
+
+
+def model_config(name: str) -> Mapping[str, Any]:
+    """Return the fields of a catalogued model's config.json.
+
+    >>> model_config("gpt2")["n_layer"]
+    12
+    """
+    row = model_row(name)
+    if "counts" in row:
+        raise _no_dimensions(row)
+    return _config(row)[0]
 
 
 def model(name: str) -> ModelSpec:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dayrate import catalog
 from dayrate.catalog.hardware import Accelerator, Server
+from dayrate.catalog.local import is_local, local_host_row
 from dayrate.catalog.model import ModelSpec
 from dayrate.catalog.params import active_params, total_params
 from dayrate.compose.speculation import speculation_of
@@ -83,8 +84,7 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
         "perf.calibration",
         efficiency.level,
         given=None,
-        why="kernel timings and published servers with vLLM: of this accelerator, its "
-        "generation, or the default",
+        why=_why_calibrated(accelerator),
         grade=Grade.ASSUMED if efficiency.level == "default" else Grade.FITTED,
     )
     return Resolved(
@@ -104,6 +104,16 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
         traffic=_traffic(workload, speculation),
         slo=slo,
         slo_given=slo_given,
+    )
+
+
+def _why_calibrated(accelerator: Accelerator) -> str:
+    if is_local(accelerator.id):
+        host = local_host_row(accelerator.id)
+        return f"`dayrate measure calibrate` on {host['date']} with {host['engine']}"
+    return (
+        "kernel timings and published servers with vLLM: of this accelerator, its "
+        "generation, or the default"
     )
 
 
@@ -256,11 +266,9 @@ def _engine(
     w: Working,
     speculation: Speculation | None,
 ) -> Engine:
-    """Take the limits that vLLM V1 takes by itself on such a device."""
-    large = accelerator.hbm_bytes >= 70 * GIB and "a100" not in accelerator.id
-    seqs, tokens = (1024, 8192) if large else (256, 2048)
+    """Take the limits that the engine takes by itself on such a device."""
     section = scenario.deployment
-    why = "vLLM V1's default for an API server on such a device"
+    seqs, tokens, why = _usual_limits(accelerator)
     memory = w.assumed(
         "deployment.gpu_memory_utilization",
         section.gpu_memory_utilization,
@@ -283,6 +291,17 @@ def _engine(
         request_s=calibrated_request_s(setting),
         speculation=speculation,
     )
+
+
+def _usual_limits(accelerator: Accelerator) -> tuple[int, int, str]:
+    """Sequences and tokens of a step that an engine takes on such a device."""
+    if is_local(accelerator.id):
+        host = local_host_row(accelerator.id)
+        seqs, tokens = host["max_num_seqs"], host["max_num_batched_tokens"]
+        return seqs, tokens, "as `dayrate measure calibrate` ran it"
+    large = accelerator.hbm_bytes >= 70 * GIB and "a100" not in accelerator.id
+    seqs, tokens = (1024, 8192) if large else (256, 2048)
+    return seqs, tokens, "vLLM V1's default for an API server on such a device"
 
 
 def _traffic(workload: Workload, speculation: Speculation | None) -> Traffic:

@@ -6,12 +6,13 @@ this one operator by operator.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from dayrate.catalog.local import is_local, local_rows
 from dayrate.catalog.store import rows
 from dayrate.perf.collectives import Transfer, TransferKind
 from dayrate.perf.deployment import Machine
@@ -141,7 +142,6 @@ class Efficiency:
         return np.where(sent > 0, once * transfer.count, 0.0)
 
 
-@functools.cache
 def load_efficiency(accelerator_id: str, generation: str) -> Efficiency:
     """Read the calibration of an accelerator, else of its generation, else default.
 
@@ -171,8 +171,22 @@ def load_efficiency(accelerator_id: str, generation: str) -> Efficiency:
     ----------
     .. [1] ``data/calibration/first.yaml``, each row with its source.
     """
+    if is_local(accelerator_id):  # it may be calibrated again at any time
+        found = (*_kernel_rows(), *local_rows(accelerator_id)["calibration"])
+        return _efficiency(found, accelerator_id, generation)
+    return _shipped_efficiency(accelerator_id, generation)
+
+
+@functools.cache
+def _shipped_efficiency(accelerator_id: str, generation: str) -> Efficiency:
+    return _efficiency(_kernel_rows(), accelerator_id, generation)
+
+
+def _efficiency(
+    listed: Iterable[Mapping[str, Any]], accelerator_id: str, generation: str
+) -> Efficiency:
     chosen: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
-    for row in _kernel_rows():
+    for row in listed:
         level = _level(row, accelerator_id, generation)
         key = (row["operation"], row.get("dtype", "bf16"))
         if level and (key not in chosen or _closer(level, chosen[key][0])):
@@ -188,13 +202,13 @@ def load_efficiency(accelerator_id: str, generation: str) -> Efficiency:
     return Efficiency(
         kernels=_drop_looser(kernels),
         link=_link(*chosen["collective", "bf16"]),
-        host=HostOverhead(*(host[f"{k}_us"] * _MICRO for k in _HOST)),
+        host=HostOverhead(*(host.get(f"{k}_us", 0.0) * _MICRO for k in _HOST)),
         reserve_bytes=memory["reserve_gib"] * GIB,
         level=gemm.level,
     )
 
 
-_HOST = ("step", "layer", "sequence")
+_HOST = ("step", "layer", "sequence", "prefill_layer")
 
 
 def _kernel_rows() -> list[Mapping[str, Any]]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from dayrate.catalog.hardware import Accelerator
+from dayrate.catalog.local import is_local, local_host_row
 from dayrate.catalog.model import ModelSpec, Moe
 from dayrate.catalog.store import rows
 from dayrate.perf.efficiency import (
@@ -75,7 +76,7 @@ BASES: Mapping[str, float] = MappingProxyType(
 #: (quantity, scope) -> factor on the time.
 Factors = Mapping[tuple[str, str], float]
 _HALVED_RATIO = 3.0
-_UNPACKED = frozenset({DType.INT4, DType.MXFP4, DType.Q4_K_M, DType.Q8_0})
+_UNPACKED = frozenset({DType.INT4, DType.MXFP4, DType.Q4_1, DType.Q4_K_M, DType.Q8_0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +307,8 @@ def calibrated_efficiency(setting: Setting) -> Efficiency:
     .. [1] ``docs/concepts/calibration.md``.
     """
     kernels = load_efficiency(setting.accelerator_id, setting.generation)
+    if is_local(setting.accelerator_id):  # calibrated with its engine, as a whole
+        return kernels
     factor = factors_of(setting, fitted_factors())
     return tuned_efficiency(kernels, factor, level_of(setting, fitted_scopes()))
 
@@ -333,6 +336,8 @@ def calibrated_request_s(setting: Setting) -> float:
     ----------
     .. [1] ``docs/concepts/calibration.md``.
     """
+    if is_local(setting.accelerator_id):
+        return float(local_host_row(setting.accelerator_id)["request_ms"]) / 1e3
     return request_seconds(factors_of(setting, fitted_factors()))
 
 

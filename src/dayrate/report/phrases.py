@@ -43,6 +43,8 @@ PHRASES = (
         "kernel timings and published servers with vLLM: of this accelerator, its "
         "generation, or the default"
     ),
+    mark("`dayrate measure calibrate` on {date} with {engine}"),
+    mark("as `dayrate measure calibrate` ran it"),
     mark("from its config: keys and values of all layers"),
     mark("no target: none was given that can be met"),
     mark("the split that needs the fewest accelerator-hours within the targets"),

@@ -29,3 +29,9 @@ def test_deviates_by_less_than_two_percent(
         LLAMA_ON_H100, model=catalog.model(model), parallelism=parallelism
     )
     assert step_law(replica, 32_768).error_frac < 0.02
+
+
+def test_a_replica_of_one_sequence_has_a_law_too() -> None:
+    engine = dataclasses.replace(LLAMA_ON_H100.engine, max_num_seqs=1)
+    alone = dataclasses.replace(LLAMA_ON_H100, engine=engine)
+    assert step_law(alone, 8192).error_frac < 0.01

@@ -34,6 +34,8 @@ ALGORITHMS = {
     "W8A8_SQ_PER_CHANNEL": DType.INT8,
     "MXFP4": DType.MXFP4,
 }
+#: Formats of GGUF files.
+GGUF = {d.value: d for d in (DType.Q4_1, DType.Q4_K_M, DType.Q8_0)}
 #: Bits and type of a stored weight, as compressed-tensors and modelopt write them.
 WIDTHS = {
     (4, "int"): DType.INT4,
@@ -79,6 +81,8 @@ def formats_of(config: Mapping[str, Any], owner: str) -> Formats:
 def _quantized(
     config: Mapping[str, Any], owner: str, *, rest: DType, notes: tuple[str, ...]
 ) -> Formats:
+    if config.get("quant_method") == "gguf":
+        return _gguf(config, owner)
     weights, more = _stored(config, owner)
     spared = _spared(config)
     experts_only = weights is DType.MXFP4 or "experts-only" in spared
@@ -90,6 +94,18 @@ def _quantized(
         kv_cache=_kv_cache(config),
         notes=(*notes, *more),
     )
+
+
+def _gguf(config: Mapping[str, Any], owner: str) -> Formats:
+    """Read the format of the layers, and of the embedding, which is the head's."""
+    try:
+        weights, embedding = (GGUF[str(config[k])] for k in ("layers", "embedding"))
+    except KeyError as error:
+        raise UnreadableConfig(
+            f"The config of {owner} is of a GGUF file and must say the formats of its "
+            f"layers and embedding; {', '.join(GGUF)} are read."
+        ) from error
+    return Formats(weights, embedding)
 
 
 def _text_section(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -306,7 +306,8 @@ def _error_frac(replica: Replica, law: StepLaw, longest_tokens: int) -> float:
     tokens = any_of(1, most) * rng.integers(0, 2, _CHECKED)
     before = any_of(1, longest_tokens) * rng.integers(0, 2, _CHECKED)
     before = np.minimum(before, longest_tokens - tokens)
-    beside = any_of(1, float(replica.max_sequences) - 1.0)
+    slots = float(replica.max_sequences)
+    beside = np.minimum(any_of(1, slots - 1.0), slots - (tokens > 0))
     context = any_of(1, longest_tokens)
     attended = before + 0.5 * tokens
     sampled = beside + (tokens > 0)

@@ -1,0 +1,1 @@
+"""Coefficients of this machine and an engine, from short runs of a small model."""
