@@ -170,7 +170,7 @@ def _reason(members: Sequence[Measurement]) -> str:
     c = row.configuration
     assert c is not None
     device = catalog.accelerator(c.accelerator_id)
-    level = Shipped().efficiency(c).level
+    level = Shipped().level(c)
     found = [f"kernel efficiencies of the {level}"] if level != "accelerator" else []
     kind = situation_of(c).architecture
     alike = Counter(

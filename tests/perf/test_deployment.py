@@ -34,7 +34,7 @@ def precision(weights: DType) -> Precision:
     return Precision(weights, DType.BF16, DType.BF16)
 
 
-@pytest.mark.parametrize("weights", [DType.INT4, DType.MXFP4, DType.Q4_K_M])
+@pytest.mark.parametrize("weights", [DType.INT4, DType.Q4_K_M, DType.Q8_0])
 def test_storage_formats_compute_in_16_bits(weights: DType) -> None:
     assert compute_dtype(weights) is DType.BF16
 
