@@ -47,7 +47,8 @@ def origin() -> Iterator[str]:
     for s in sources():
         link = s["reference"][0]
         n = sum(r.keys["source"].startswith(s["name"]) for r in published_table().rows)
-        yield f"| [{link['title']}]({link['href']}) | {n} | {s['licence']} |"
+        unread = "" if "licence_read" in s else "; file not read by us"
+        yield f"| [{link['title']}]({link['href']}) | {n} | {s['licence']}{unread} |"
 
 
 def against_rules() -> Iterator[str]:

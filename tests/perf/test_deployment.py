@@ -48,6 +48,16 @@ def test_a_device_uses_the_rate_it_has() -> None:
         assert machine.attention_flop_per_s == 1e12
 
 
+def test_4_bit_floats_meet_8_bits_where_the_device_multiplies_them() -> None:
+    mxfp4 = precision(DType.MXFP4)
+    for chip, rate in (
+        (device(bf16=1e12, fp8=2e12, mxfp4=4e12), 2e12),
+        (device(bf16=1e12, fp8=2e12), 1e12),
+    ):
+        found = machine_of(chip, network=NETWORK, precision=mxfp4)
+        assert found.matmul_flop_per_s == rate
+
+
 def test_a_server_without_fabric_still_is_one_server() -> None:
     machine = machine_of(
         device(bf16=1e12),

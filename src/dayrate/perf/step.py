@@ -112,7 +112,7 @@ def step_time(
     for transfer in step_transfers(model, rank, machine):
         seconds = efficiency.transfer_s(transfer, machine)
         if transfer.kind is TransferKind.ALL_TO_ALL:
-            seconds = _exposed_s(transfer, seconds, compute)
+            seconds = _exposed_s(transfer, seconds, compute, memory)
         collective = collective + seconds
         by_operator[transfer.name] = by_operator[transfer.name] + seconds
     by_operator["host"] = _host_s(model, rank, efficiency)
@@ -126,13 +126,16 @@ def step_time(
     )
 
 
-def _exposed_s(transfer: Transfer, seconds: Num, compute_s: Num) -> Num:
+def _exposed_s(
+    transfer: Transfer, seconds: Num, compute_s: Num, memory_s: Num
+) -> Num:
     """Time of an all-to-all that arithmetic of another half batch does not hide.
 
-    Where memory traffic is the bound, halves would read the weights twice, so nothing
-    is won. What is hidden still takes its share of the processors.
+    Each half reads the weights again, so arithmetic hides what it takes longer than
+    memory traffic does. What is hidden still takes its share of the processors.
     """
-    hidden = np.where(np.asarray(transfer.node_hops) > 0, compute_s, 0.0)
+    spare = np.maximum(compute_s - memory_s, 0.0)
+    hidden = np.where(np.asarray(transfer.node_hops) > 0, spare, 0.0)
     hidden = np.minimum(hidden, seconds)
     return seconds - (1.0 - _SENDING_FRAC) * hidden
 

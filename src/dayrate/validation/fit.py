@@ -25,8 +25,8 @@ __all__ = ["Fit", "Priors", "fit", "refitting", "row_weights"]
 Floats = npt.NDArray[np.float64]
 Key = tuple[str, str]
 _NUDGE = 0.05  # of a log factor, for the sensitivities
-_REWEIGHTINGS = 6
-_GAIN = 5e-4  # of the loss: less is the end
+_REWEIGHTINGS = 15
+_GAIN = 5e-5  # of the loss: less is the end
 _SHORTER = (1.0, 0.5, 0.2)  # parts of a step that are tried
 _POWER_METRICS = frozenset({"avg_power_w", "energy_per_output_token_j"})
 _POWERS = frozenset({"idle_power", "compute_power", "memory_power"})
@@ -41,7 +41,7 @@ class Priors:
     ``noise`` is the scale of errors, beyond which they count less; ``balance`` the
     power of a group's size by which its rows weigh less: 1 makes groups count alike, 0
     rows. ``tail`` makes far factors likelier the smaller it is, and ``strength`` weighs
-    all priors against the mean row; times to first token, whose errors are wide, count
+    all priors against the rows; times to first token, whose errors are wide, count
     ``ttft`` times. Factors nearer to 1 than ``idle_below`` are left out.
     """
 
@@ -52,8 +52,8 @@ class Priors:
     balance: float = 0.7
     ttft: float = 1.2
     tail: float = 2.0
-    strength: float = 4e-3
-    rounds: int = 8
+    strength: float = 2.7
+    rounds: int = 10
     idle_below: float = 0.04
 
     def sd(self, quantity: str, scope: str) -> float:
@@ -94,6 +94,8 @@ def fit(bench: Bench, priors: Priors, rows: Sequence[int] | None = None) -> Fit:
     logs = _minimised(problem, np.zeros(len(problem.keys)), priors.rounds)
     if priors.idle_below > 0:
         kept = np.abs(logs) >= priors.idle_below
+        if not kept.any():
+            return Fit({}, {}, {}, {}, problem.scopes)
         problem = problem.only(kept)
         logs = _minimised(problem, logs[kept], 2)
     return _described(problem, logs)
@@ -144,11 +146,17 @@ class _Problem:
             bench,
             priors,
             chosen,
-            weights / weights.sum(),
+            weights,
             tuple(columns),
             np.array([sd for sd, _ in columns.values()]),
             tuple(member for _, member in columns.values()),
         )
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Scopes that hold any of the rows."""
+        seen = set(self.bench.setting_of_row[self.rows].tolist())
+        return frozenset(s for i in seen for s in self.bench.settings[i].scopes)
 
     def only(self, kept: npt.NDArray[np.bool_]) -> "_Problem":
         """Leave factors out."""
@@ -268,10 +276,8 @@ def _described(problem: _Problem, logs: Floats) -> Fit:
     errors, slopes = problem.linearised(logs)
     target = errors - slopes @ logs
     normal, _ = _normal(problem, errors, slopes, logs, target)
-    # the loss is of a mean row: the spread of its minimum is that of the noise
-    robust = problem.weights / np.sqrt(1.0 + (errors / problem.priors.noise) ** 2)
-    effective = robust.sum() ** 2 / (robust**2).sum()
-    spread = np.sqrt(np.diag(np.linalg.inv(normal)) / effective)
+    # without rows a factor is as uncertain as its prior says
+    spread = np.sqrt(problem.priors.strength * np.diag(np.linalg.inv(normal)))
     bench, keys = problem.bench, problem.keys
     setting = bench.setting_of_row[problem.rows]
     touched = [problem.rows[member[setting] > 0].tolist() for member in problem.members]
@@ -283,9 +289,7 @@ def _described(problem: _Problem, logs: Floats) -> Fit:
             k: len({_group(bench.rows[i]) for i in t})
             for k, t in zip(keys, touched, strict=True)
         },
-        scopes=frozenset(
-            scope for i in set(setting.tolist()) for scope in bench.settings[i].scopes
-        ),
+        scopes=problem.scopes,
         loss=problem.loss(errors, logs),
     )
 

@@ -39,13 +39,6 @@ PRIORS = Priors(
     ),
     # what no kernel table says may be anything within reason
     wider=MappingProxyType(
-        {
-            "prefill_layer": 2.0,
-            "request": 2.0,
-            "sequence": 2.0,
-            "step": 2.0,
-            # what a launch takes depends on the driver, which no table covers
-            "generation/layer": 3.0,
-        }
+        {"prefill_layer": 2.0, "request": 2.0, "sequence": 2.0, "step": 2.0}
     ),
 )
