@@ -126,9 +126,7 @@ def step_time(
     )
 
 
-def _exposed_s(
-    transfer: Transfer, seconds: Num, compute_s: Num, memory_s: Num
-) -> Num:
+def _exposed_s(transfer: Transfer, seconds: Num, compute_s: Num, memory_s: Num) -> Num:
     """Time of an all-to-all that arithmetic of another half batch does not hide.
 
     Each half reads the weights again, so arithmetic hides what it takes longer than

@@ -26,7 +26,8 @@ Floats = npt.NDArray[np.float64]
 Key = tuple[str, str]
 _NUDGE = 0.05  # of a log factor, for the sensitivities
 _REWEIGHTINGS = 15
-_GAIN = 5e-5  # of the loss: less is the end
+_GAIN = 3e-4  # of the loss: less is the end
+_WALL = 1e5  # against factors beyond their bound: some thousandths of a log
 _SHORTER = (1.0, 0.5, 0.2)  # parts of a step that are tried
 _POWER_METRICS = frozenset({"avg_power_w", "energy_per_output_token_j"})
 _POWERS = frozenset({"idle_power", "compute_power", "memory_power"})
@@ -36,18 +37,20 @@ _POWERS = frozenset({"idle_power", "compute_power", "memory_power"})
 class Priors:
     """How far a factor may be expected from 1: standard deviations of its log.
 
-    ``by_scope`` holds them by kind of scope, times ``wider`` by quantity or by kind and
-    quantity; ``only`` the quantities that a kind of scope may change (all, if absent).
-    ``noise`` is the scale of errors, beyond which they count less; ``balance`` the
-    power of a group's size by which its rows weigh less: 1 makes groups count alike, 0
-    rows. ``tail`` makes far factors likelier the smaller it is, and ``strength`` weighs
-    all priors against the rows; times to first token, whose errors are wide, count
-    ``ttft`` times. Factors nearer to 1 than ``idle_below`` are left out.
+    ``by_scope`` holds them by kind of scope, times ``wider`` by quantity; ``only`` the
+    quantities that a kind of scope may change (all, if absent). ``noise`` is the scale
+    of errors, beyond which they count less; ``balance`` the power of a group's size by
+    which its rows weigh less: 1 makes groups count alike, 0 rows. ``tail`` makes far
+    factors likelier the smaller it is, and ``strength`` weighs all priors against the
+    rows; times to first token, whose errors are wide, count ``ttft`` times. No factor
+    on a quantity falls below ``least``, since kernels cannot exceed the data sheet
+    whatever the engine. Factors nearer to 1 than ``idle_below`` are left out.
     """
 
     by_scope: Mapping[str, float]
     only: Mapping[str, frozenset[str]]
     wider: Mapping[str, float]
+    least: Mapping[str, float]
     noise: float = 0.12
     balance: float = 0.7
     ttft: float = 1.2
@@ -62,9 +65,7 @@ class Priors:
         allowed = self.only.get(kind)
         if allowed is not None and quantity not in allowed:
             return 0.0
-        wider = self.wider.get(quantity, 1.0)
-        wider = self.wider.get(f"{kind}/{quantity}", wider)
-        return self.by_scope.get(kind, 0.0) * wider
+        return self.by_scope.get(kind, 0.0) * self.wider.get(quantity, 1.0)
 
 
 def scope_kind(scope: str) -> str:
@@ -153,6 +154,12 @@ class _Problem:
         )
 
     @property
+    def least(self) -> Floats:
+        """Logs below which no factor may fall."""
+        bounds = [self.priors.least.get(q, 0.0) for q, _ in self.keys]
+        return np.array([math.log(b) if b > 0.0 else -math.inf for b in bounds])
+
+    @property
     def scopes(self) -> frozenset[str]:
         """Scopes that hold any of the rows."""
         seen = set(self.bench.setting_of_row[self.rows].tolist())
@@ -211,7 +218,8 @@ class _Problem:
         misfit = self.weights @ (np.sqrt(1.0 + z**2) - 1.0)
         tail = self.priors.tail
         far = tail / 2.0 * np.log1p((logs / self.sd) ** 2 / tail)
-        return float(misfit + self.priors.strength * far.sum())
+        beyond = np.minimum(logs - self.least, 0.0) ** 2 / 2.0
+        return float(misfit + self.priors.strength * far.sum() + _WALL * beyond.sum())
 
 
 def _minimised(problem: _Problem, start: Floats, rounds: int) -> Floats:
@@ -254,8 +262,12 @@ def _normal(
     # most scopes are like their parents, a few are far: a prior with wide tails
     penalty = priors.strength / problem.sd**2
     penalty = penalty / (1.0 + (logs / problem.sd) ** 2 / priors.tail)
+    beyond = logs < problem.least
+    penalty = penalty + np.where(beyond, _WALL, 0.0)
+    pushed = _WALL * np.where(beyond, problem.least, 0.0)
     scaled = slopes.multiply(robust[:, None]).tocsr()
-    return (scaled.T @ slopes).toarray() + np.diag(penalty), -(scaled.T @ target)
+    normal = (scaled.T @ slopes).toarray() + np.diag(penalty)
+    return normal, pushed - scaled.T @ target
 
 
 def row_weights(rows: Sequence[Measurement], balance: float) -> Floats:
