@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 Key = tuple[str, str]
 _NUDGE = 0.05  # of a log factor, for the sensitivities
 _REWEIGHTINGS = 15
-_GAIN = 3e-4  # of the loss: less is the end
+_GAIN = 2e-4  # of the loss: less is the end
 _WALL = 1e5  # against factors beyond their bound: some thousandths of a log
 _SHORTER = (1.0, 0.5, 0.2)  # parts of a step that are tried
 _POWER_METRICS = frozenset({"avg_power_w", "energy_per_output_token_j"})
@@ -54,10 +54,10 @@ class Priors:
     noise: float = 0.12
     balance: float = 0.7
     ttft: float = 1.2
-    tail: float = 2.0
-    strength: float = 2.7
+    tail: float = 4.0
+    strength: float = 0.8
     rounds: int = 10
-    idle_below: float = 0.04
+    idle_below: float = 0.07
 
     def sd(self, quantity: str, scope: str) -> float:
         """Give the standard deviation of a log factor, 0 where there is none. [1]"""

@@ -17,8 +17,8 @@ PRIORS = Priors(
             "generation": 0.2,
             "accelerator": 0.07,
             "family": 0.2,
-            "engine": 0.25,
-            "engine on": 0.1,
+            "engine": 0.3,
+            "engine on": 0.15,
             "weights": 0.15,
             "experts": 0.2,
             # no kernel table says what unpacking costs
