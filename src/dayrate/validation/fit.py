@@ -94,7 +94,10 @@ def fit(bench: Bench, priors: Priors, rows: Sequence[int] | None = None) -> Fit:
     problem = _Problem.of(bench, priors, rows)
     logs = _minimised(problem, np.zeros(len(problem.keys)), priors.rounds)
     if priors.idle_below > 0:
-        kept = np.abs(logs) >= priors.idle_below
+        power = np.array([quantity in _POWERS for quantity, _ in problem.keys])
+        kept = (
+            np.abs(logs) >= priors.idle_below
+        ) | power  # shares of a sum go together
         if not kept.any():
             return Fit({}, {}, {}, {}, problem.scopes)
         problem = problem.only(kept)
