@@ -94,11 +94,10 @@ def fit(bench: Bench, priors: Priors, rows: Sequence[int] | None = None) -> Fit:
     problem = _Problem.of(bench, priors, rows)
     logs = _minimised(problem, np.zeros(len(problem.keys)), priors.rounds)
     if priors.idle_below > 0:
-        power = np.array([quantity in _POWERS for quantity, _ in problem.keys])
-        kept = (
-            np.abs(logs) >= priors.idle_below
-        ) | power  # shares of a sum go together
-        if not kept.any():
+        # shares of a sum go together
+        power = np.array([q in _POWERS and s == "all" for q, s in problem.keys])
+        kept = (np.abs(logs) >= priors.idle_below) | power
+        if not kept.any() or np.abs(logs).max() < priors.idle_below:
             return Fit({}, {}, {}, {}, problem.scopes)
         problem = problem.only(kept)
         logs = _minimised(problem, logs[kept], 2)
