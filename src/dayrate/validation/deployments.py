@@ -79,7 +79,8 @@ def tuned(d: Deployments, factor: Mapping[str, Floats]) -> Deployments:
         }
     )
     room = (d.power_cap_frac - power.idle_frac) / power.compute_frac
-    pace = np.clip(room, _LEAST_ROOM, 1.0) ** (1.0 / 3.0)
+    slowed = np.clip(room, _LEAST_ROOM, 1.0) ** (1.0 / 3.0)
+    pace = np.where(d.power_cap_frac < 1.0, slowed, 1.0)
     machine = d.replica.machine
     replica = dataclasses.replace(
         d.replica,

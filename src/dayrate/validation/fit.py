@@ -94,9 +94,9 @@ def fit(bench: Bench, priors: Priors, rows: Sequence[int] | None = None) -> Fit:
     problem = _Problem.of(bench, priors, rows)
     logs = _minimised(problem, np.zeros(len(problem.keys)), priors.rounds)
     if priors.idle_below > 0:
-        # shares of a sum go together
-        power = np.array([q in _POWERS and s == "all" for q, s in problem.keys])
-        kept = (np.abs(logs) >= priors.idle_below) | power
+        # shares of a sum go together, and a watt is measured to 2 or 3 %
+        power = np.array([quantity in _POWERS for quantity, _ in problem.keys])
+        kept = np.abs(logs) >= np.where(power, priors.idle_below / 3, priors.idle_below)
         if not kept.any() or np.abs(logs).max() < priors.idle_below:
             return Fit({}, {}, {}, {}, problem.scopes)
         problem = problem.only(kept)
