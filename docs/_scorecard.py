@@ -47,7 +47,8 @@ def origin() -> Iterator[str]:
     for s in sources():
         link = s["reference"][0]
         n = sum(r.keys["source"].startswith(s["name"]) for r in published_table().rows)
-        yield f"| [{link['title']}]({link['href']}) | {n} | {s['licence']} |"
+        unread = "" if "licence_read" in s else "; file not read by us"
+        yield f"| [{link['title']}]({link['href']}) | {n} | {s['licence']}{unread} |"
 
 
 def against_rules() -> Iterator[str]:
@@ -170,7 +171,7 @@ def _reason(members: Sequence[Measurement]) -> str:
     c = row.configuration
     assert c is not None
     device = catalog.accelerator(c.accelerator_id)
-    level = Shipped().efficiency(c).level
+    level = Shipped().level(c)
     found = [f"kernel efficiencies of the {level}"] if level != "accelerator" else []
     kind = situation_of(c).architecture
     alike = Counter(

@@ -34,7 +34,7 @@ def precision(weights: DType) -> Precision:
     return Precision(weights, DType.BF16, DType.BF16)
 
 
-@pytest.mark.parametrize("weights", [DType.INT4, DType.MXFP4, DType.Q4_K_M])
+@pytest.mark.parametrize("weights", [DType.INT4, DType.Q4_K_M, DType.Q8_0])
 def test_storage_formats_compute_in_16_bits(weights: DType) -> None:
     assert compute_dtype(weights) is DType.BF16
 
@@ -46,6 +46,16 @@ def test_a_device_uses_the_rate_it_has() -> None:
         machine = machine_of(chip, network=NETWORK, precision=fp8)
         assert machine.matmul_flop_per_s == rate
         assert machine.attention_flop_per_s == 1e12
+
+
+def test_4_bit_floats_meet_8_bits_where_the_device_multiplies_them() -> None:
+    mxfp4 = precision(DType.MXFP4)
+    for chip, rate in (
+        (device(bf16=1e12, fp8=2e12, mxfp4=4e12), 2e12),
+        (device(bf16=1e12, fp8=2e12), 1e12),
+    ):
+        found = machine_of(chip, network=NETWORK, precision=mxfp4)
+        assert found.matmul_flop_per_s == rate
 
 
 def test_a_server_without_fabric_still_is_one_server() -> None:

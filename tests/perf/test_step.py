@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dayrate.catalog.model import ModelSpec
-from dayrate.perf.blocks import step_operators
+from dayrate.perf.blocks import step_operators, step_transfers
 from dayrate.perf.deployment import Machine, Parallelism, Precision
 from dayrate.perf.efficiency import load_efficiency
 from dayrate.perf.examples import BF16, H100, LLAMA_3_1_70B, TP8
@@ -178,6 +178,27 @@ def test_windows_cap_each_token_of_a_whole_prompt(
 def test_one_rank_sends_nothing() -> None:
     assert seconds(decode(64.0), spread=Parallelism()).collective_s == 0
     assert seconds(decode(64.0)).collective_s > 0
+
+
+def test_arithmetic_hides_exchange_between_servers_only(
+    models: dict[str, ModelSpec],
+) -> None:
+    deepseek = models["deepseek-v3"]
+    prompt = StepShape(prefill_tokens=64e3, prefill_context_tokens=500.0)
+    inside, across = (
+        seconds(prompt, model=deepseek, spread=Parallelism(1, 1, n, n)) for n in (8, 32)
+    )
+    assert inside.collective_s > 0
+    rank = accelerator_rank(deepseek, Parallelism(1, 1, 32, 32), BF16, prompt)
+    sent = next(
+        t for t in step_transfers(deepseek, rank, H100) if t.name == "all_to_all"
+    )
+    whole = float(EFFICIENCY.transfer_s(sent, H100))
+    assert 0.15 * whole < across.collective_s < whole
+    # memory traffic hides nothing: halves would read the weights twice
+    alone = seconds(decode(64.0), model=deepseek, spread=Parallelism(1, 1, 32, 32))
+    assert alone.compute_s == 0
+    assert alone.by_operator_s["all_to_all"] > 0
 
 
 def test_logits_only_where_sampled() -> None:

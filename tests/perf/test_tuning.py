@@ -56,6 +56,26 @@ def test_no_share_of_a_peak_exceeds_one(name: str, engine: str) -> None:
         assert fixed >= 0
 
 
+def test_an_8_bit_cache_is_unpacked_where_8_bits_are_not_multiplied() -> None:
+    model = catalog.model("meta-llama/Llama-3.1-8B-Instruct")
+    old, new = (
+        setting_for(catalog.accelerator(a), model, DType.BF16, "vllm", DType.FP8)
+        for a in ("a100-sxm-80gb", "h100-sxm-80gb")
+    )
+    assert "unpacked cache" in old.scopes
+    assert "unpacked cache" not in new.scopes
+
+
+def test_a_factor_on_transfers_leaves_their_bytes_alone() -> None:
+    kernels = load_efficiency("h100-sxm-80gb", "hopper")
+    slow = tuned_efficiency(
+        kernels, dict.fromkeys(QUANTITIES, 1.0) | {"collective": 3}, "x"
+    )
+    (frac, fixed), (slow_frac, slow_fixed) = (e.link.at(8) for e in (kernels, slow))
+    assert slow_frac == frac
+    assert slow_fixed == pytest.approx(3 * fixed)
+
+
 def test_scopes_multiply_and_unknown_ones_change_nothing() -> None:
     factors = {
         ("compute", "all"): 2.0,

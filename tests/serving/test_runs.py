@@ -55,6 +55,34 @@ def test_pipelines_fill_and_drain() -> None:
     assert parts.ttft_s / whole == pytest.approx((2 * (4 + 3)) / (8 + 3))
 
 
+def test_a_static_batch_decodes_stage_by_stage() -> None:
+    """No micro-batches: as many devices as stages are no faster than one."""
+    flat, deep = (
+        static_batch(
+            dataclasses.replace(LLAMA_ON_H100, parallelism=Parallelism(8, stages)),
+            CHAT,
+            64,
+            256,
+        )
+        for stages in (1, 4)
+    )
+    assert deep.tpot_s == pytest.approx(float(flat.tpot_s), rel=0.02)
+
+
+def test_an_endless_run_beyond_the_prediction_was_stable_all_the_same() -> None:
+    most = open_loop(LLAMA_ON_H100, CHAT, 1e6, FOREVER, 256)
+    calm = open_loop(
+        LLAMA_ON_H100, CHAT, 0.8 * float(most.requests_per_s), FOREVER, 256
+    )
+    assert most.tpot_s == pytest.approx(float(calm.tpot_s))
+
+
+def test_a_closed_loop_holds_its_requests_in_flight() -> None:
+    inside = np.array([1.0, 7.0, 60.0, 200.0])
+    run = closed_loop(LLAMA_ON_H100, CHAT, inside, 1e12, 256)
+    assert run.requests_per_s * run.e2e_s == pytest.approx(inside, rel=0.005)
+
+
 def test_a_prompt_alone_has_no_time_per_token() -> None:
     prompt = dataclasses.replace(CHAT, output_tokens=1)
     assert static_batch(LLAMA_ON_H100, prompt, 8, 8).tpot_s == 0

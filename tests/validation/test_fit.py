@@ -1,13 +1,15 @@
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
 from dayrate.errors import InvalidInput
+from dayrate.validation.bench import Bench
 from dayrate.validation.calibration import Tuned
 from dayrate.validation.crossval import cross_validated, fold_of
 from dayrate.validation.examples import table
-from dayrate.validation.fit import fit, linearise, row_weights
+from dayrate.validation.fit import fit, refitting, row_weights
 from dayrate.validation.predict import predictions
 from dayrate.validation.priors import PRIORS
 from dayrate.validation.table import Table
@@ -44,7 +46,7 @@ def synthetic(truth: dict[tuple[str, str], float]) -> Table:
 def test_a_fit_recovers_known_factors() -> None:
     truth = {("memory", "all"): 1.3, ("layer", "all"): 1.5}
     rows = synthetic(truth).rows
-    found = fit(linearise(rows, {}), PRIORS)
+    found = fit(Bench(rows), PRIORS)
     before, after = (
         predictions(rows, Tuned(f))[0].log_error for f in ({}, found.factors)
     )
@@ -53,14 +55,14 @@ def test_a_fit_recovers_known_factors() -> None:
 
 
 def test_a_fit_without_errors_changes_nothing() -> None:
-    found = fit(linearise(synthetic({}).rows, {}), PRIORS)
+    found = fit(Bench(synthetic({}).rows), PRIORS)
     assert not found.factors
 
 
 def test_one_wild_row_hardly_moves_a_fit() -> None:
     rows = list(synthetic({}).rows)
     wild = table(dict(rows[5].keys) | {"value": str(rows[5].value * 100)}).rows[0]
-    found = fit(linearise([*rows[:5], wild, *rows[6:]], {}), PRIORS)
+    found = fit(Bench([*rows[:5], wild, *rows[6:]]), PRIORS)
     assert all(abs(math.log(f)) < 0.15 for f in found.factors.values())
 
 
@@ -98,4 +100,29 @@ def test_balance_from_rows_alike_to_groups_alike() -> None:
 def test_rows_without_a_prediction_are_refused_by_name() -> None:
     rows = table({"row_id": "r7", "metric": "tpot_ms", "osl": "1"}).rows
     with pytest.raises(InvalidInput, match="r7"):
-        linearise(rows, {})
+        fit(Bench(rows), PRIORS)
+
+
+def test_sets_of_factors_in_one_pass_are_those_one_by_one() -> None:
+    bench = Bench(synthetic({}).rows)
+    one, two = {("memory", "all"): 1.5}, {("layer", "family:vllm"): 2.0}
+    logs = np.stack([bench.log_factors(f) for f in (one, two)])
+    together = bench.log_errors(logs)
+    assert together[0] == pytest.approx(bench.errors_under(one))
+    assert together[1] == pytest.approx(bench.errors_under(two))
+
+
+def test_a_fit_lowers_its_loss_round_by_round() -> None:
+    bench = Bench(synthetic({("memory", "all"): 2.0, ("layer", "all"): 0.5}).rows)
+    losses = [
+        fit(bench, dataclasses.replace(PRIORS, rounds=n, idle_below=0.0)).loss
+        for n in (1, 2, 6)
+    ]
+    assert losses[0] >= losses[1] >= losses[2]
+
+
+def test_a_step_from_the_whole_fit_is_near_a_fit_of_the_part() -> None:
+    rows = synthetic({("memory", "all"): 1.3, ("layer", "all"): 1.5}).rows
+    bench, part = Bench(rows), [i for i in range(len(rows)) if i % 3]
+    factors = refitting(bench, PRIORS)(part)
+    assert np.max(np.abs(bench.errors_under(factors))) < 0.05

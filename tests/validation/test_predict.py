@@ -1,11 +1,9 @@
 """Predictions: many rows at once are what one row is, and follow the physics."""
 
-import dataclasses
+from collections.abc import Mapping
 
 import pytest
 
-from dayrate.catalog import accelerator
-from dayrate.perf.efficiency import Efficiency, HostOverhead, load_efficiency
 from dayrate.validation.calibration import Shipped, engine_limits
 from dayrate.validation.configuration import METRICS, Configuration
 from dayrate.validation.examples import row, table
@@ -141,11 +139,9 @@ def test_unknown_power_is_no_prediction() -> None:
 class SlowHost(Shipped):
     """A calibration that differs by engine."""
 
-    def efficiency(self, configuration: Configuration) -> Efficiency:
-        device = accelerator(configuration.accelerator_id)
-        usual = load_efficiency(device.id, device.generation)
-        slow = 0.1 if configuration.engine == "slow" else 0.0
-        return dataclasses.replace(usual, host=HostOverhead(slow, 0.0, 0.0))
+    def factor(self, configuration: Configuration) -> Mapping[str, float]:
+        slow = 1000.0 if configuration.engine == "slow" else 1.0
+        return {**super().factor(configuration), "step": slow}
 
 
 def test_a_calibration_of_ones_own_decides() -> None:

@@ -77,7 +77,9 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
     precision = precision_of(scenario, model, accelerator, w)
     _check_context(scenario, model, workload)
     slo, slo_given = _targets(scenario)
-    setting = setting_for(accelerator, model, precision.weights, ENGINE)
+    setting = setting_for(
+        accelerator, model, precision.weights, ENGINE, precision.kv_cache
+    )
     efficiency = calibrated_efficiency(setting)
     speculation = speculation_of(scenario.deployment, model, w)
     w.choice(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dayrate.catalog.model import Block, Moe
-from dayrate.perf.deployment import Machine
+from dayrate.perf.deployment import Machine, compute_dtype
 from dayrate.perf.operators import Rank
 from dayrate.units import Num
 
@@ -161,12 +161,15 @@ def _all_to_all(moe: Moe, rank: Rank, machine: Machine) -> Transfer:
 
     A token goes once to each server that holds one of its experts, and there once to
     each such rank, as DeepEP sends it; without expert ranks everyone gets everything.
+    It goes in the format that the experts multiply, and comes back as activations.
     """
     p, n = rank.parallelism, rank.parallelism.attention_data
     nodes = np.ceil(rank.expert_shards / machine.link_world_size)
     visits = np.where(np.asarray(p.expert) > 1, moe.experts_per_token, np.inf)
     width = moe.latent_size or rank.hidden
-    sent = rank.shape.tokens * width * rank.formats.activations.bytes / p.tensor
+    back = rank.formats.activations.bytes
+    there = np.minimum(compute_dtype(rank.formats.experts).bytes, back)
+    sent = rank.shape.tokens * width * (there + back) / 2.0 / p.tensor
     return Transfer(
         "all_to_all",
         TransferKind.ALL_TO_ALL,

@@ -80,8 +80,9 @@ class Machine:
 def compute_dtype(weights: DType) -> DType:
     """Format in which products with such weights are computed.
 
-    Formats without arithmetic of their own (INT4, MXFP4, GGUF blocks) are unpacked to
-    16 bits on the fly, as the engines' weight-only kernels do.
+    Formats without arithmetic of their own (INT4, GGUF blocks) are unpacked to 16 bits
+    on the fly, as the engines' weight-only kernels do. MXFP4 weights meet activations
+    of 8 bits, on devices that multiply them at all (`machine_of`).
 
     Parameters
     ----------
@@ -105,6 +106,8 @@ def compute_dtype(weights: DType) -> DType:
     .. [1] E. Frantar et al., "MARLIN: Mixed-Precision Auto-Regressive Parallel
        Inference on Large Language Models", 2024, arXiv:2408.11743.
     """
+    if weights is DType.MXFP4:
+        return DType.FP8
     return weights if weights in _OWN_ARITHMETIC else DType.BF16
 
 
@@ -162,6 +165,8 @@ def machine_of(
     half = DType.BF16 if DType.BF16 in peaks else DType.FP16
     sixteen_bit = accelerator.matmul_flop_per_s(half)
     wanted = compute_dtype(precision.weights)
+    if precision.weights is DType.MXFP4 and DType.MXFP4 not in peaks:
+        wanted = half
     return Machine(
         generation=accelerator.generation,
         accelerator_id=accelerator.id,

@@ -103,8 +103,6 @@ class Efficiency:
     host: HostOverhead
     reserve_bytes: Num
     level: str
-    exchange: Num = 1.0  # time of an all-to-all over what its bytes take: imbalance
-    link_slowdown: Num = 1.0  # in ``link``, of one server: networks are not slower
 
     def coefficients(self, kind: OpKind, dtype: DType) -> Coefficients:
         """Those of the format, else of 16 bits: most formats are not calibrated."""
@@ -132,12 +130,9 @@ class Efficiency:
         if transfer.kind is TransferKind.SEND:
             fixed = machine.link_latency_s
         inside = transfer.link_bytes / (machine.link_bytes_per_s * byte_frac)
-        network_frac = byte_frac * self.link_slowdown
-        across = transfer.node_bytes / (machine.node_bytes_per_s * network_frac)
+        across = transfer.node_bytes / (machine.node_bytes_per_s * byte_frac)
         hops = transfer.node_hops * machine.node_latency_s
         once = fixed + np.maximum(inside, across) + hops
-        if transfer.kind is TransferKind.ALL_TO_ALL:
-            once = once + (fixed + inside) * (self.exchange - 1.0)
         sent = np.asarray(transfer.link_bytes + transfer.node_bytes)
         return np.where(sent > 0, once * transfer.count, 0.0)
 

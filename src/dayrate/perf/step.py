@@ -8,6 +8,7 @@ import numpy as np
 
 from dayrate.catalog.model import ModelSpec
 from dayrate.perf.blocks import step_operators, step_transfers
+from dayrate.perf.collectives import Transfer, TransferKind
 from dayrate.perf.deployment import Machine, Parallelism, Precision
 from dayrate.perf.efficiency import Efficiency
 from dayrate.perf.operators import Rank, StepShape
@@ -15,6 +16,9 @@ from dayrate.perf.parallel import accelerator_rank, layer_imbalance
 from dayrate.units import Num
 
 __all__ = ["StepTime", "step_time"]
+
+#: Processors that send and receive: 20 of the 132 of an H800.
+_SENDING_FRAC = 20 / 132
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,9 @@ def step_time(
 
     Notes
     -----
-    Operators and collectives follow one another, none overlaps. With pipeline stages
+    Operators and collectives follow one another, except that engines which spread
+    experts over servers run two half batches in turn: one computes while the other
+    exchanges tokens [2]_. With pipeline stages
     the step is that of one micro-batch through all of them; as many micro-batches as
     stages are under way, so the replica does a whole step in that time. The slowest
     stage sets the pace (`layer_imbalance`).
@@ -90,6 +96,7 @@ def step_time(
     References
     ----------
     .. [1] S. Williams et al., "Roofline", CACM 52(4), 2009.
+    .. [2] DeepSeek-AI, "DeepSeek-V3 Technical Report", 2024, arXiv:2412.19437, 3.4.
     """
     rank = accelerator_rank(model, parallelism, precision, shape)
     compute: Num = 0.0
@@ -104,6 +111,8 @@ def step_time(
         by_operator[op.name] = by_operator[op.name] + time.total_s
     for transfer in step_transfers(model, rank, machine):
         seconds = efficiency.transfer_s(transfer, machine)
+        if transfer.kind is TransferKind.ALL_TO_ALL:
+            seconds = _exposed_s(transfer, seconds, compute, memory)
         collective = collective + seconds
         by_operator[transfer.name] = by_operator[transfer.name] + seconds
     by_operator["host"] = _host_s(model, rank, efficiency)
@@ -115,6 +124,18 @@ def step_time(
         overhead_s=(fixed + by_operator["host"]) * pace,
         by_operator_s={name: s * pace for name, s in by_operator.items()},
     )
+
+
+def _exposed_s(transfer: Transfer, seconds: Num, compute_s: Num, memory_s: Num) -> Num:
+    """Time of an all-to-all that arithmetic of another half batch does not hide.
+
+    Each half reads the weights again, so arithmetic hides what it takes longer than
+    memory traffic does. What is hidden still takes its share of the processors.
+    """
+    spare = np.maximum(compute_s - memory_s, 0.0)
+    hidden = np.where(np.asarray(transfer.node_hops) > 0, spare, 0.0)
+    hidden = np.minimum(hidden, seconds)
+    return seconds - (1.0 - _SENDING_FRAC) * hidden
 
 
 def _host_s(model: ModelSpec, rank: Rank, efficiency: Efficiency) -> Num:

@@ -57,8 +57,7 @@ QUANTITIES: Mapping[str, str] = MappingProxyType(
         "compute": "time of arithmetic: matrix products and attention over prompts",
         "memory": "time of reading weights and activations",
         "cache": "time of attention over the cache while decoding",
-        "collective": "time of transfers between accelerators",
-        "exchange": "further time of all-to-alls: imbalance of experts, waiting",
+        "collective": "time until a transfer between accelerators has begun",
         "step": "time of the engine per step",
         "layer": "time of the engine and of kernel launches per layer",
         "sequence": "time of the engine per sequence and step",
@@ -76,7 +75,8 @@ BASES: Mapping[str, float] = MappingProxyType(
 #: (quantity, scope) -> factor on the time.
 Factors = Mapping[tuple[str, str], float]
 _HALVED_RATIO = 3.0
-_UNPACKED = frozenset({DType.INT4, DType.MXFP4, DType.Q4_1, DType.Q4_K_M, DType.Q8_0})
+_SIXTEEN_BIT = frozenset({DType.BF16, DType.FP16})
+_UNPACKED = frozenset({DType.INT4, DType.Q4_1, DType.Q4_K_M, DType.Q8_0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class Setting:
     """What decides which factors apply.
 
     ``engine`` is the id of a row of the engines' data: a family and an era.
-    ``halved`` marks devices that sum products in 32 bits at half the rate, which
-    their 16-bit peak states: engines that sum in 16 bits get more of it.
+    ``halved`` marks devices that sum products in 32 bits at half the rate, which their
+    16-bit peak states: engines that sum in 16 bits get more of it.
     """
 
     accelerator_id: str
@@ -95,6 +95,7 @@ class Setting:
     weights: DType
     experts: bool
     halved: bool = False
+    unpacked_cache: bool = False
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -103,7 +104,11 @@ class Setting:
 
 
 def setting_for(
-    accelerator: Accelerator, model: ModelSpec, weights: DType, engine: str
+    accelerator: Accelerator,
+    model: ModelSpec,
+    weights: DType,
+    engine: str,
+    kv_cache: DType | None = None,
 ) -> Setting:
     """Read from the catalogue what decides the factors.
 
@@ -117,6 +122,8 @@ def setting_for(
         Format they are stored in.
     engine : str
         Id of a row of the engines' data.
+    kv_cache : DType, optional
+        Format of the cache; by default one that the device computes in.
 
     Returns
     -------
@@ -143,15 +150,19 @@ def setting_for(
         weights=weights,
         experts=any(isinstance(b.mlp, Moe) for b in model.blocks),
         halved=halved_peak(accelerator),
+        unpacked_cache=kv_cache is DType.FP8
+        and DType.FP8 not in accelerator.peak_flop_per_s,
     )
 
 
 @functools.cache
 def _scopes(s: Setting) -> tuple[str, ...]:
     family = re.split(r"[-@]\d", s.engine)[0]
-    traits = [f"weights:{'unpacked' if s.weights in _UNPACKED else s.weights.value}"]
+    traits = [f"weights:{_weights_group(s.weights)}"]
     if s.experts:
         traits.append("experts")
+    if s.unpacked_cache:
+        traits.append("unpacked cache")
     if s.halved:
         traits.append(f"engine:{s.engine} on halved peak")
     return (
@@ -165,6 +176,12 @@ def _scopes(s: Setting) -> tuple[str, ...]:
         f"engine:{s.engine} on {s.generation}",
         *traits,
     )
+
+
+def _weights_group(weights: DType) -> str:
+    if weights in _UNPACKED:
+        return "unpacked"
+    return "16 bits" if weights in _SIXTEEN_BIT else weights.value
 
 
 def halved_peak(device: Accelerator) -> bool:
@@ -338,10 +355,10 @@ def calibrated_request_s(setting: Setting) -> float:
     """
     if is_local(setting.accelerator_id):
         return float(local_host_row(setting.accelerator_id)["request_ms"]) / 1e3
-    return request_seconds(factors_of(setting, fitted_factors()))
+    return float(request_seconds(factors_of(setting, fitted_factors())))
 
 
-def request_seconds(factor: Mapping[str, float]) -> float:
+def request_seconds(factor: Mapping[str, Num]) -> Num:
     """Time of a request outside the model.
 
     Parameters
@@ -367,7 +384,7 @@ def request_seconds(factor: Mapping[str, float]) -> float:
 
 
 def tuned_efficiency(
-    kernels: Efficiency, factor: Mapping[str, float], level: str
+    kernels: Efficiency, factor: Mapping[str, Num], level: str
 ) -> Efficiency:
     """Apply factors on times to what kernels reach; no share of a peak exceeds 1.
 
@@ -413,21 +430,17 @@ def tuned_efficiency(
         ),
         reserve_bytes=kernels.reserve_bytes,
         level=level,
-        exchange=factor["exchange"],
-        link_slowdown=factor["collective"],
     )
 
 
-def _kind_factors(kind: OpKind, factor: Mapping[str, float]) -> tuple[float, float]:
+def _kind_factors(kind: OpKind, factor: Mapping[str, Num]) -> tuple[Num, Num]:
     """Factors on the arithmetic and on the traffic of one kind of kernel."""
     if kind is OpKind.ATTENTION_DECODE:
         return factor["cache"], factor["cache"]
     return factor["compute"], factor["memory"]
 
 
-def _kernel(
-    c: Coefficients, compute: float, memory: float, fixed: float
-) -> Coefficients:
+def _kernel(c: Coefficients, compute: Num, memory: Num, fixed: Num) -> Coefficients:
     return dataclasses.replace(
         c,
         flop_frac=np.minimum(c.flop_frac / compute, 1.0),
@@ -438,14 +451,14 @@ def _kernel(
 
 @dataclass(frozen=True, slots=True)
 class _Slower:
-    """A link whose transfers take so many times longer."""
+    """A link whose transfers begin so many times later; its bytes take as long."""
 
     link: LinkLaw
-    factor: float
+    factor: Num
 
     def at(self, ranks: Num) -> tuple[Num, Num]:
         byte_frac, fixed = self.link.at(ranks)
-        return np.minimum(byte_frac / self.factor, 1.0), fixed * self.factor
+        return byte_frac, fixed * self.factor
 
 
 @functools.cache

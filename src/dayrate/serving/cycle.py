@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dayrate.perf.deployment import Parallelism
 from dayrate.perf.operators import StepShape
 from dayrate.serving.replica import Replica, Traffic
 from dayrate.units import Num
 
 __all__ = ["Cycle", "mean_cycle"]
+
+_SERVER_RANKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +118,22 @@ def mean_cycle(replica: Replica, traffic: Traffic, starts: Num) -> Cycle:
         plain_s=np.where(only_prefill, mixed, plain),
         chunk_s=mixed if chunked else np.where(only_prefill, mixed, plain + mixed),
         pair_s=pair if chunked else np.where(only_prefill, pair, plain + pair),
-        chunk_frac=entering / chunk,
+        chunk_frac=_slowed_frac(entering / chunk, replica.parallelism),
         chunk_tokens=chunk,
         room_tokens=room,
     )
+
+
+def _slowed_frac(prefilling_frac: Num, parallelism: Parallelism) -> Num:
+    """Share of steps that prefill slows anywhere: ranks and stages wait for it.
+
+    Each attention-data rank and each micro-batch of a pipeline prefills in that share
+    of its steps, whatever the others do. Attention-data groups wider than a server are
+    run with prefill apart or in step.
+    """
+    ranks = np.asarray(parallelism.attention_data)
+    apart = np.where(ranks <= _SERVER_RANKS, ranks, 1.0) * parallelism.pipeline
+    return 1.0 - (1.0 - np.minimum(prefilling_frac, 1.0)) ** apart
 
 
 def _steps(

@@ -31,7 +31,8 @@ class Engine:
     once per pipeline micro-batch. A pipeline drains after ``submitted_tokens`` of a
     prompt: llama.cpp hands over 2048 at a time. ``request_s`` passes before the first
     token outside the model: network, tokenizer, scheduling. ``speculation`` drafts
-    tokens for every decoding sequence.
+    tokens for every decoding sequence. The cache gets ``free_memory_frac`` of what
+    weights and workspace leave: TensorRT-LLM's setting.
     """
 
     max_num_seqs: Num
@@ -41,6 +42,7 @@ class Engine:
     submitted_tokens: Num = float("inf")
     request_s: Num = 0.0
     speculation: Speculation | None = None
+    free_memory_frac: Num = 1.0
 
     @property
     def decode_tokens_each(self) -> int:
@@ -222,7 +224,7 @@ class Replica:
             reserve_bytes=self.efficiency.reserve_bytes,
         )
         workspace = workspace + self._narrow_draft_bytes(held)
-        return memory_plan(
+        plan = memory_plan(
             held,
             self.machine,
             self.parallelism,
@@ -231,3 +233,5 @@ class Replica:
             usable_bytes=self.machine.hbm_bytes * engine.gpu_memory_utilization,
             workspace=workspace,
         )
+        unused = plan.cache_bytes * (1.0 - np.asarray(engine.free_memory_frac))
+        return dataclasses.replace(plan, usable_bytes=plan.usable_bytes - unused)

@@ -4,6 +4,7 @@ A steady state says what a replica can do; a published figure also holds the ram
 the last requests that leave slots empty, and the first burst of a closed loop.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from dayrate.units import Num
 __all__ = ["Run", "closed_loop", "open_loop", "queued", "static_batch"]
 
 _LIGHTEST = 1e-3  # share of the most starts per step, where the search begins
-_CUTS, _ROUNDS = 17, 5  # of that search: a millionth of the range
+_CUTS, _ROUNDS = 5, 5  # of that search
 #: A run whose length is unknown met its limits, so its queue was stable.
 _STABLE_LOAD = 0.8
 
@@ -68,7 +69,8 @@ def static_batch(replica: Replica, traffic: Traffic, batch: Num, slots: Num) -> 
     Prompts pass in micro-batches of the token budget. With :math:`p` pipeline stages
     and :math:`m` micro-batches the first leaves after :math:`p` stages and the others
     follow one stage apart, so prefill takes :math:`(m + p - 1)/p` passes; an engine
-    that hands prompts over in parts lets the pipeline drain after each.
+    that hands prompts over in parts lets the pipeline drain after each. Decoding is not
+    cut: the whole batch passes one stage after the other.
 
     Examples
     --------
@@ -101,9 +103,9 @@ def static_batch(replica: Replica, traffic: Traffic, batch: Num, slots: Num) -> 
     )
     decode = replica.step(
         StepShape(
-            decode_sequences=at_once,
+            decode_sequences=at_once * stages,
             decode_context_tokens=traffic.context_tokens,
-            logit_sequences=at_once,
+            logit_sequences=at_once * stages,
         )
     )
     together = np.clip(np.floor(replica.engine.submitted_tokens / micro), 1.0, count)
@@ -280,9 +282,8 @@ def open_loop(
     count = np.where(endless, 1.0, requests)
     behind = count / 2.0 * np.maximum(1.0 / most - 1.0 / rate, 0.0)
     ttft = calm.ttft_mean_s + np.where(endless, 0.0, behind)
-    tpot = np.where(
-        rate < most, calm.tpot_mean_s, full.mean_s / traffic.tokens_per_step
-    )
+    loaded = full.mean_s / traffic.tokens_per_step
+    tpot = np.where((rate < most) | endless, calm.tpot_mean_s, loaded)
     stay = ttft + traffic.later_tokens * tpot
     arriving = count / np.minimum(rate, most)
     done = np.where(endless, np.minimum(rate, most), count / (arriving + stay))
@@ -299,21 +300,47 @@ def open_loop(
 
 
 def _starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
-    """Find the starts per step at which ``active`` requests are in a slot."""
-    most = _most_starts(replica, traffic, active)
-    low = np.full_like(np.asarray(most, dtype=float), _LIGHTEST)
-    high = np.ones_like(low)
-    for _ in range(_ROUNDS):
-        shares = low + (high - low) * np.linspace(0.0, 1.0, _CUTS).reshape(
-            -1, *[1] * low.ndim
-        )
-        cycle = mean_cycle(replica, traffic, most * shares)
+    """Find the starts per step at which ``active`` requests are in a slot.
+
+    They grow with the starts: a coarse search brackets the answer, then false position
+    (with the Illinois rule) closes in, in logs.
+    """
+    most = np.asarray(_most_starts(replica, traffic, active), dtype=float)
+
+    def excess(log_share: Num) -> Num:
+        cycle = mean_cycle(replica, traffic, most * np.exp(log_share))
         wait = _prefill_wait(replica, traffic, cycle, active) / cycle.mean_s
-        inside = cycle.starts * (traffic.decode_steps + wait)
-        below = np.maximum(np.sum(inside <= active, axis=0) - 1, 0)
-        above = np.minimum(below + 1, len(shares) - 1)
-        low, high = (np.take_along_axis(shares, i[None], 0)[0] for i in (below, above))
-    found: Num = most * (low + high) / 2.0
+        return np.log(cycle.starts * (traffic.decode_steps + wait) / active)
+
+    cuts = np.linspace(np.log(_LIGHTEST), 0.0, _CUTS)
+    cuts = cuts.reshape(-1, *[1] * most.ndim) + 0.0 * most
+    over = np.asarray(excess(cuts))
+    below = np.clip(np.sum(over <= 0.0, axis=0) - 1, 0, len(cuts) - 2)[None]
+    low, high, low_over, high_over = (
+        np.take_along_axis(x, i, 0)[0] for x in (cuts, over) for i in (below, below + 1)
+    )
+    return most * np.exp(_false_position(excess, (low, low_over), (high, high_over)))
+
+
+def _false_position(
+    excess: Callable[[Num], Num], low: tuple[Num, Num], high: tuple[Num, Num]
+) -> Num:
+    """Find where a growing function is 0 between two points, or the nearer of them."""
+    (a, fa), (b, fb) = low, high
+    found = np.where(fb <= 0.0, b, a)
+    inside = (fa < 0.0) & (fb > 0.0)
+    wa, wb = fa, fb  # values as weights: an end that stays counts half each time
+    for _ in range(_ROUNDS):
+        share = np.where(inside, wa / np.where(inside, wa - wb, 1.0), 0.0)
+        found = np.where(inside, a + share * (b - a), found)
+        f = excess(found)
+        left = f <= 0.0
+        a, wa, wb = (
+            np.where(left, found, a),
+            np.where(left, f, wa / 2.0),
+            np.where(left, wb / 2.0, f),
+        )
+        b = np.where(left, b, found)
     return found
 
 

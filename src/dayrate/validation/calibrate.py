@@ -1,7 +1,9 @@
 """Fit the shipped factors: ``python -m dayrate.validation.calibrate TABLE...``."""
 
 import argparse
+import hashlib
 import math
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -9,9 +11,10 @@ from typing import Any
 
 from dayrate import __version__
 from dayrate.perf.tuning import QUANTITIES
+from dayrate.validation.bench import Bench
 from dayrate.validation.calibration import Tuned, setting_of
 from dayrate.validation.crossval import FOLDS, OutOfFold, cross_validated
-from dayrate.validation.fit import Fit, fit, linearise
+from dayrate.validation.fit import Fit, fit
 from dayrate.validation.predict import predictions, regime
 from dayrate.validation.priors import PRIORS
 from dayrate.validation.score import GROUP, score
@@ -45,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for r in t.rows
     }
     scores = [_line(s) for s in _scores(cross_validated(table, asked.folds), table_of)]
-    asked.out.write_text(_yaml(found, names, scores, asked.folds), encoding="utf-8")
+    asked.out.write_text(
+        _yaml(found, asked.tables, scores, asked.folds), encoding="utf-8"
+    )
     print("\n".join([f"{len(found.factors)} factors in {asked.out}", *scores]))
 
 
@@ -63,7 +68,7 @@ def fitted(table: Table, tier: str = "A") -> Fit:
     """Fit to all rows of a tier that can be predicted."""
     eligible = [r for r in table.rows if r.tier == tier]
     known, _ = predictions(eligible, Tuned({}))
-    return fit(linearise(known.rows, {}), PRIORS)
+    return fit(Bench(known.rows), PRIORS)
 
 
 def _scores(found: OutOfFold, table_of: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -85,8 +90,22 @@ def _scores(found: OutOfFold, table_of: Mapping[str, str]) -> Iterator[dict[str,
             yield {"part": part, "of": name, **s.to_dict()}
 
 
-def _yaml(found: Fit, tables: list[str], scores: list[str], folds: int) -> str:
+def _commit() -> str:
+    """Name the commit that the fit was made at, as far as git is there to ask."""
+    asked = ["git", "-C", str(_OUT.parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _hash(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _yaml(found: Fit, paths: Sequence[str], scores: list[str], folds: int) -> str:
     """Write one row that describes the fit and one for each factor."""
+    tables, hashes = [Path(p).name for p in paths], [_hash(p)[:16] for p in paths]
     today = date.today().isoformat()
     common = [
         "  confidence: fitted",
@@ -98,7 +117,9 @@ def _yaml(found: Fit, tables: list[str], scores: list[str], folds: int) -> str:
     lines = [
         "- id: fit",
         f"  version: dayrate {__version__}",
+        f"  commit: {_commit().strip()}",
         f"  tables: [{', '.join(tables)}]",
+        f"  sha256: [{', '.join(hashes)}]",
         f"  folds: {folds}",
         "  cross_validated:",
         *(f"    - {line}" for line in scores),

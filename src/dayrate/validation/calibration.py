@@ -5,13 +5,11 @@ factors and never touches how rows are predicted.
 """
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from dayrate import catalog
-from dayrate.energy.power import ActivityPower
-from dayrate.perf.efficiency import Efficiency, load_efficiency
 from dayrate.perf.tuning import (
     Factors,
     Setting,
@@ -20,9 +18,7 @@ from dayrate.perf.tuning import (
     fitted_factors,
     fitted_scopes,
     level_of,
-    request_seconds,
     setting_for,
-    tuned_efficiency,
 )
 from dayrate.validation.configuration import Configuration
 
@@ -38,11 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """How an engine admits work; ``reserves_output`` keeps room for whole answers.
-
-    ``request_s`` passes before the first token outside the model: network, tokenizer,
-    scheduling.
-    """
+    """How an engine admits work; ``reserves_output`` keeps room for whole answers."""
 
     max_num_seqs: float
     max_num_batched_tokens: float
@@ -50,20 +42,17 @@ class EngineLimits:
     gpu_memory_utilization: float
     reserves_output: bool
     submitted_tokens: float = float("inf")
-    request_s: float = 0.0
+    free_memory_frac: float = 1.0
 
 
 class Calibration(Protocol):
     """Coefficients for a configuration."""
 
-    def efficiency(self, configuration: Configuration) -> Efficiency:
-        """Shares of the peaks, and overheads."""
+    def factor(self, configuration: Configuration) -> Mapping[str, float]:
+        """Factors on what kernels reach, by quantity. [1]"""
 
-    def limits(self, configuration: Configuration) -> EngineLimits:
-        """Say what the engine admits."""
-
-    def power(self, configuration: Configuration) -> ActivityPower:
-        """Shares of rated power by activity."""
+    def level(self, configuration: Configuration) -> str:
+        """Say how close measured systems are: one of `LEVELS`."""
 
 
 class Tuned:
@@ -75,41 +64,18 @@ class Tuned:
         Remember what was computed for a setting: rows share few.
         """
         self.factors, self.scopes = factors, scopes
-        self._efficiencies: dict[Setting, Efficiency] = {}
         self._products: dict[Setting, dict[str, float]] = {}
 
-    def efficiency(self, configuration: Configuration) -> Efficiency:
-        """Of the accelerator, its generation, or the default."""
+    def factor(self, configuration: Configuration) -> Mapping[str, float]:
+        """Product of the factors of all scopes, by quantity. [1]"""
         s = setting_of(configuration)
-        if s not in self._efficiencies:
-            kernels = load_efficiency(s.accelerator_id, s.generation)
-            self._efficiencies[s] = tuned_efficiency(
-                kernels, self._factors(s), level_of(s, self.scopes)
-            )
-        return self._efficiencies[s]
-
-    def limits(self, configuration: Configuration) -> EngineLimits:
-        """Of the engine and its version."""
-        factor = self._factors(setting_of(configuration))
-        return engine_limits(
-            configuration.engine,
-            configuration.engine_version,
-            request_seconds(factor),
-        )
-
-    def power(self, configuration: Configuration) -> ActivityPower:
-        """Shares of rated power."""
-        factor, usual = self._factors(setting_of(configuration)), ActivityPower()
-        return ActivityPower(
-            idle_frac=usual.idle_frac * factor["idle_power"],
-            compute_frac=usual.compute_frac * factor["compute_power"],
-            memory_frac=usual.memory_frac * factor["memory_power"],
-        )
-
-    def _factors(self, s: Setting) -> dict[str, float]:
         if s not in self._products:
             self._products[s] = factors_of(s, self.factors)
         return self._products[s]
+
+    def level(self, configuration: Configuration) -> str:
+        """Say how close measured systems are: one of `LEVELS`."""
+        return level_of(setting_of(configuration), self.scopes)
 
 
 class Shipped(Tuned):
@@ -126,11 +92,12 @@ def setting_of(c: Configuration) -> Setting:
     model = catalog.model(c.model)
     engine: str = engine_row(c.engine, c.engine_version)["id"]
     weights = c.weights or model.weights_dtype
-    return setting_for(catalog.accelerator(c.accelerator_id), model, weights, engine)
+    device = catalog.accelerator(c.accelerator_id)
+    return setting_for(device, model, weights, engine, c.kv_cache)
 
 
 @functools.lru_cache(maxsize=4096)
-def engine_limits(engine: str, version: str, request_s: float = 0.0) -> EngineLimits:
+def engine_limits(engine: str, version: str) -> EngineLimits:
     """Limits of an engine as benchmarks run it.
 
     >>> engine_limits("vLLM", "0.5.4").chunked_prefill
@@ -146,5 +113,5 @@ def engine_limits(engine: str, version: str, request_s: float = 0.0) -> EngineLi
         gpu_memory_utilization=float(row["gpu_memory_utilization"]),
         reserves_output=row["reserves_output"],
         submitted_tokens=float(row.get("submitted_tokens", "inf")),
-        request_s=request_s,
+        free_memory_frac=float(row.get("free_memory_frac", 1.0)),
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dayrate.validation.bench import Bench
 from dayrate.validation.calibration import Tuned
-from dayrate.validation.fit import fit, linearise
+from dayrate.validation.fit import fit
 from dayrate.validation.predict import predictions
 from dayrate.validation.priors import PRIORS
 from dayrate.validation.table import Measurement, Table
@@ -60,21 +61,19 @@ def cross_validated(table: Table, folds: int = FOLDS, *, tier: str = "A") -> Out
     """
     eligible = [r for r in table.rows if r.tier == tier]
     known, failed = predictions(eligible, Tuned({}))
-    start = linearise(known.rows, {})
-    fold = fold_of(start.rows, folds)
-    predicted = np.zeros(len(fold))
+    bench = Bench(known.rows)
+    fold = fold_of(bench.rows, folds)
+    errors = np.zeros(len(fold))
     level = np.empty(len(fold), dtype=object)
-    for k in range(folds):
+    for k in sorted(set(fold.tolist())):
         unseen = fold == k
-        if unseen.any():
-            found = fit(start.part(~unseen), PRIORS)
-            fitted = Tuned(found.factors, found.scopes)
-            held = start.part(unseen).rows
-            predicted[unseen] = predictions(held, fitted)[0].predicted
-            level[unseen] = [_level(r, fitted) for r in held]
+        found = fit(bench, PRIORS, np.flatnonzero(~unseen).tolist())
+        fitted = Tuned(found.factors, found.scopes)
+        errors[unseen] = bench.errors_under(found.factors)[unseen]
+        level[unseen] = [_level(bench.rows[i], fitted) for i in np.flatnonzero(unseen)]
     return OutOfFold(
-        rows=start.rows,
-        predicted=predicted,
+        rows=bench.rows,
+        predicted=known.measured * np.exp(errors),
         measured=known.measured,
         fold=fold,
         level=tuple(level),
@@ -89,4 +88,4 @@ def fold_of(rows: Sequence[Measurement], folds: int) -> npt.NDArray[np.int64]:
 
 
 def _level(row: Measurement, fitted: Tuned) -> str:
-    return fitted.efficiency(row.configuration).level if row.configuration else ""
+    return fitted.level(row.configuration) if row.configuration else ""

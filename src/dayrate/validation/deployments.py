@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,21 +14,24 @@ from dayrate.catalog.model import Mla, ModelSpec
 from dayrate.energy.power import ActivityPower
 from dayrate.errors import InvalidInput
 from dayrate.perf.deployment import Machine, Parallelism, Precision, machine_of
+from dayrate.perf.efficiency import Efficiency, load_efficiency
 from dayrate.perf.memory import weight_bytes_per_accelerator
+from dayrate.perf.tuning import request_seconds, tuned_efficiency
 from dayrate.serving.replica import Engine, Replica, Traffic
 from dayrate.units import DType
-from dayrate.validation.calibration import Calibration
+from dayrate.validation.calibration import engine_limits, setting_of
 from dayrate.validation.configuration import Configuration
 from dayrate.validation.stacked import (
+    StackedLinks,
     stack_efficiencies,
     stack_machines,
-    stack_powers,
 )
 
-__all__ = ["Deployments", "group_key", "precision_of", "stack"]
+__all__ = ["Deployments", "group_key", "precision_of", "repeated", "stack", "tuned"]
 
 Floats = npt.NDArray[np.float64]
 _SERVER_RANKS = 8
+_LEAST_ROOM = 0.05  # of the power of arithmetic, under a power cap
 _FLOAT_FORMATS = frozenset({DType.FP8, DType.NVFP4})
 
 
@@ -56,35 +60,83 @@ class Deployments:
     power: ActivityPower
 
 
-def group_key(c: Configuration, calibration: Calibration) -> object:
+def group_key(c: Configuration) -> object:
     """Name what configurations must share to be stacked."""
-    limits = calibration.limits(c)
+    limits = engine_limits(c.engine, c.engine_version)
     return c.model, precision_of(c), limits.chunked_prefill
+
+
+def tuned(d: Deployments, factor: Mapping[str, Floats]) -> Deployments:
+    """Apply factors on times and powers, one of each quantity per configuration.
+
+    A power cap slows arithmetic to what it leaves room for: voltage falls with the
+    clock, so power falls as its cube.
+    """
+    power = ActivityPower(
+        **{
+            f"{kind}_frac": getattr(d.power, f"{kind}_frac") * factor[f"{kind}_power"]
+            for kind in ("idle", "compute", "memory")
+        }
+    )
+    room = (d.power_cap_frac - power.idle_frac) / power.compute_frac
+    slowed = np.clip(room, _LEAST_ROOM, 1.0) ** (1.0 / 3.0)
+    pace = np.where(d.power_cap_frac < 1.0, slowed, 1.0)
+    machine = d.replica.machine
+    replica = dataclasses.replace(
+        d.replica,
+        efficiency=tuned_efficiency(d.replica.efficiency, factor, "tuned"),
+        machine=dataclasses.replace(
+            machine,
+            matmul_flop_per_s=machine.matmul_flop_per_s * pace,
+            attention_flop_per_s=machine.attention_flop_per_s * pace,
+        ),
+    )
+    request_s = np.asarray(request_seconds(factor))
+    return dataclasses.replace(d, replica=replica, power=power, request_s=request_s)
+
+
+def repeated(x: Any, times: int) -> Any:
+    """Write every array of a nest of dataclasses several times behind itself."""
+    if isinstance(x, np.ndarray):
+        return np.tile(x, times)
+    if isinstance(x, StackedLinks):
+        return x.repeated(times)
+    if isinstance(x, Mapping):
+        return {key: repeated(value, times) for key, value in x.items()}
+    if dataclasses.is_dataclass(x) and not isinstance(x, type | ModelSpec):
+        fields = [f.name for f in dataclasses.fields(x)]
+        return dataclasses.replace(
+            x, **{name: repeated(getattr(x, name), times) for name in fields}
+        )
+    return x
 
 
 def precision_of(c: Configuration) -> Precision:
     """Take formats as stated, else the checkpoint's.
 
-    TensorRT-LLM's published runs with FP8 or FP4 weights keep the cache in FP8.
+    TensorRT-LLM's own published runs with FP8 or FP4 weights keep the cache in FP8;
+    closed loops were run on checkpoints as they are, and few of these scale it.
     """
     model = catalog.model(c.model)
     weights = c.weights or model.weights_dtype
-    kv = c.kv_cache
-    if kv is None and c.engine.startswith("TensorRT-LLM") and weights in _FLOAT_FORMATS:
+    kv, closed_loop = c.kv_cache, c.scenario == "online" and c.request_rate is None
+    published = c.engine.startswith("TensorRT-LLM") and not closed_loop
+    if kv is None and published and weights in _FLOAT_FORMATS:
         kv = DType.FP8
     return Precision(weights, kv or model.kv_cache_dtype or DType.BF16, DType.BF16)
 
 
-def stack(members: Sequence[Configuration], calibration: Calibration) -> Deployments:
-    """Stack configurations of one `group_key`."""
+def stack(members: Sequence[Configuration]) -> Deployments:
+    """Stack configurations of one `group_key`, as kernels alone would run them."""
     model, precision = catalog.model(members[0].model), precision_of(members[0])
     parallelism = _parallelism(members, model, precision)
-    limits = [calibration.limits(c) for c in members]
-    powers = stack_powers([calibration.power(c) for c in members])
+    limits = [engine_limits(c.engine, c.engine_version) for c in members]
     seqs = [c.max_batch or e.max_num_seqs for c, e in zip(members, limits, strict=True)]
     replica = Replica(
         model=model,
-        machine=_machines(members, precision, powers),
+        machine=stack_machines(
+            [_machine(c.accelerator_id, precision) for c in members]
+        ),
         parallelism=parallelism,
         precision=precision,
         engine=Engine(
@@ -93,8 +145,9 @@ def stack(members: Sequence[Configuration], calibration: Calibration) -> Deploym
             gpu_memory_utilization=_floats([e.gpu_memory_utilization for e in limits]),
             chunked_prefill=limits[0].chunked_prefill,
             submitted_tokens=_floats([e.submitted_tokens for e in limits]),
+            free_memory_frac=_floats([e.free_memory_frac for e in limits]),
         ),
-        efficiency=stack_efficiencies([calibration.efficiency(c) for c in members]),
+        efficiency=stack_efficiencies([_kernels(c) for c in members]),
     )
     traffic = _traffic(members)
     reserves = np.array([e.reserves_output for e in limits])
@@ -113,10 +166,10 @@ def stack(members: Sequence[Configuration], calibration: Calibration) -> Deploym
         concurrency=_floats([c.concurrency or 1.0 for c in members]),
         rate=_floats([c.request_rate or np.nan for c in members]),
         requests=_floats([c.requests for c in members]),
-        request_s=_floats([e.request_s for e in limits]),
+        request_s=np.zeros(len(members)),
         tdp_w=_floats([np.nan if d.tdp_w is None else d.tdp_w for d in devices]),
         power_cap_frac=_floats([c.power_cap_frac for c in members]),
-        power=powers,
+        power=ActivityPower(),
     )
 
 
@@ -165,21 +218,9 @@ def _fewest(
     return ranks
 
 
-def _machines(
-    members: Sequence[Configuration], precision: Precision, power: ActivityPower
-) -> Machine:
-    """Stack the machines; a power cap slows arithmetic to what it leaves room for.
-
-    Voltage falls with the clock, so power falls as its cube.
-    """
-    machine = stack_machines([_machine(c.accelerator_id, precision) for c in members])
-    room = _floats([c.power_cap_frac for c in members]) - power.idle_frac
-    pace = np.minimum(room / power.compute_frac, 1.0) ** (1.0 / 3.0)
-    return dataclasses.replace(
-        machine,
-        matmul_flop_per_s=machine.matmul_flop_per_s * pace,
-        attention_flop_per_s=machine.attention_flop_per_s * pace,
-    )
+def _kernels(c: Configuration) -> Efficiency:
+    setting = setting_of(c)
+    return load_efficiency(setting.accelerator_id, setting.generation)
 
 
 @functools.cache

@@ -21,6 +21,7 @@ import yaml
 import dayrate
 from dayrate.perf.interval import LEVELS, Errors
 from dayrate.perf.novelty import KINDS, Situation
+from dayrate.validation.bench import Bench
 from dayrate.validation.calibration import Calibration, Tuned
 from dayrate.validation.conformal import (
     nested_inside,
@@ -30,13 +31,13 @@ from dayrate.validation.conformal import (
 )
 from dayrate.validation.coverage import regime_names, situation_of
 from dayrate.validation.crossval import OutOfFold, cross_validated
-from dayrate.validation.fit import fit, linearise, refit
+from dayrate.validation.fit import refitting
 from dayrate.validation.predict import predictions
 from dayrate.validation.priors import PRIORS
 from dayrate.validation.score import GROUP, score
 from dayrate.validation.table import Measurement, Table, read_table
 
-__all__ = ["estimate", "held_out", "main", "refitting"]
+__all__ = ["estimate", "held_out", "main", "refitted"]
 
 Floats = npt.NDArray[np.float64]
 #: A calibration from the rows that are marked.
@@ -57,19 +58,18 @@ HEAD = """\
 def main(paths: Sequence[str]) -> None:
     """Read the tables, estimate, and rewrite the shipped file: some minutes."""
     found = cross_validated(_joined([read_table(p) for p in paths]))
-    rows = estimate(found, refitting(found.rows), names=[Path(p).name for p in paths])
+    rows = estimate(found, refitted(found.rows), names=[Path(p).name for p in paths])
     FILE.write_text(HEAD + _yaml(rows), encoding="utf-8")
 
 
-def refitting(rows: Sequence[Measurement]) -> Fit:
+def refitted(rows: Sequence[Measurement]) -> Fit:
     """Return what fits to some of the rows: a step from the fit to all of them."""
-    whole = fit(linearise(rows, {}), PRIORS).factors
-    here = linearise(rows, whole)
-    return lambda kept: Tuned(refit(here.part(kept), whole, PRIORS).factors)
+    refit = refitting(Bench(rows), PRIORS)
+    return lambda kept: Tuned(refit(np.flatnonzero(kept).tolist()))
 
 
 def estimate(
-    found: OutOfFold, refitted: Fit, *, names: Sequence[str]
+    found: OutOfFold, fit_to: Fit, *, names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return the rows of the shipped file.
 
@@ -77,7 +77,7 @@ def estimate(
     ----------
     found : OutOfFold
         Predictions of rows that the fit had not seen.
-    refitted : callable
+    fit_to : callable
         Fits to some of these rows.
     names : sequence of str
         What the tables are called, to say where the figures come from.
@@ -93,7 +93,7 @@ def estimate(
     written = [_seen_row(situations, names)]
     written += [_regime_row(r, regimes[r], reached, found, labels) for r in regimes]
     for kind in KINDS:
-        kept, errors = held_out(found.rows, _labels(kind, situations), refitted)
+        kept, errors = held_out(found.rows, _labels(kind, situations), fit_to)
         written.append(_widening_row(kind, kept, errors, regimes))
     return written
 
@@ -209,7 +209,7 @@ def _ends(situations: Sequence[Situation], name: str) -> list[str]:
 
 
 def held_out(
-    rows: Sequence[Measurement], labels: Sequence[str], refitted: Fit
+    rows: Sequence[Measurement], labels: Sequence[str], fit_to: Fit
 ) -> tuple[tuple[Measurement, ...], Floats]:
     """Predict each row by a fit that has seen no row of its label.
 
@@ -222,7 +222,7 @@ def held_out(
     errors = [np.zeros(0)]
     for k in sorted(set(order.values())):
         held = [rows[i] for i in np.flatnonzero(part == k).tolist()]
-        found, _ = predictions(held, refitted(part != k))
+        found, _ = predictions(held, fit_to(part != k))
         kept += found.rows
         errors.append(found.log_error)
     return tuple(kept), np.concatenate(errors)

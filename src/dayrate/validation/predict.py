@@ -14,13 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dayrate.energy.power import active_power_w
+from dayrate.perf.tuning import QUANTITIES
 from dayrate.serving.runs import Run, closed_loop, open_loop, queued, static_batch
 from dayrate.validation.calibration import Calibration
 from dayrate.validation.configuration import METRICS, Configuration
-from dayrate.validation.deployments import Deployments, group_key, stack
+from dayrate.validation.deployments import (
+    Deployments,
+    group_key,
+    repeated,
+    stack,
+    tuned,
+)
 from dayrate.validation.table import Measurement
 
-__all__ = ["Predictions", "predict", "predictions", "regime"]
+__all__ = ["Group", "Predictions", "predict", "predictions", "prepare", "regime"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,17 +88,41 @@ def predict(
     configurations: Sequence[Configuration], calibration: Calibration
 ) -> dict[Configuration, Mapping[str, float]]:
     """Predict every metric of each configuration."""
-    groups: dict[tuple[str, object], list[Configuration]] = defaultdict(list)
-    for c in configurations:
-        groups[regime(c), group_key(c, calibration)].append(c)
     found: dict[Configuration, Mapping[str, float]] = {}
-    for (name, _key), members in groups.items():
-        deployed = stack(members, calibration)
-        run = _REGIMES[name](deployed)
-        metrics = _metrics(deployed, run)
-        for i, c in enumerate(members):
+    for group in prepare(configurations):
+        each = [calibration.factor(c) for c in group.members]
+        metrics = group.metrics({q: _floats([f[q] for f in each]) for q in QUANTITIES})
+        for i, c in enumerate(group.members):
             found[c] = {m: float(metrics[m][i]) for m in METRICS}
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Configurations that are predicted together, as arrays."""
+
+    regime: str
+    members: tuple[Configuration, ...]
+    deployed: Deployments
+
+    def metrics(self, factor: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Predict every metric under factors by quantity.
+
+        Their arrays hold a value for each member, or for each member several times
+        over: for all under one set of factors, for all under the next, and so on.
+        """
+        times = len(next(iter(factor.values()))) // len(self.members)
+        deployed = repeated(self.deployed, times) if times > 1 else self.deployed
+        deployed = tuned(deployed, factor)
+        return _metrics(deployed, _REGIMES[self.regime](deployed))
+
+
+def prepare(configurations: Sequence[Configuration]) -> list[Group]:
+    """Stack configurations that can be predicted together."""
+    groups: dict[tuple[str, object], list[Configuration]] = defaultdict(list)
+    for c in configurations:
+        groups[regime(c), group_key(c)].append(c)
+    return [Group(n, tuple(m), stack(m)) for (n, _), m in groups.items()]
 
 
 def regime(c: Configuration) -> str:
@@ -185,3 +216,7 @@ def _metrics(d: Deployments, run: Run) -> dict[str, Floats]:
     return {
         m: np.broadcast_to(np.asarray(v, dtype=float), shape) for m, v in found.items()
     }
+
+
+def _floats(values: Sequence[float]) -> Floats:
+    return np.array(values, dtype=float)

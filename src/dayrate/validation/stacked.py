@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dayrate.energy.power import ActivityPower
 from dayrate.perf.deployment import Machine
 from dayrate.perf.efficiency import (
     Coefficients,
@@ -18,8 +17,9 @@ from dayrate.perf.efficiency import (
 )
 from dayrate.units import Num
 
-__all__ = ["stack_efficiencies", "stack_machines", "stack_powers"]
+__all__ = ["StackedLinks", "stack_efficiencies", "stack_machines"]
 
+_MOST_RANKS = 64
 _NAMES = frozenset({"generation", "accelerator_id"})
 
 
@@ -45,7 +45,7 @@ def stack_efficiencies(efficiencies: Sequence[Efficiency]) -> Efficiency:
         kernels={
             k: _coefficients([e.coefficients(*k) for e in efficiencies]) for k in keys
         },
-        link=_Links(tuple(e.link for e in efficiencies)),
+        link=_links([e.link for e in efficiencies]),
         host=HostOverhead(
             *(
                 np.array([getattr(e.host, f.name) for e in efficiencies], dtype=float)
@@ -54,18 +54,6 @@ def stack_efficiencies(efficiencies: Sequence[Efficiency]) -> Efficiency:
         ),
         reserve_bytes=np.array([e.reserve_bytes for e in efficiencies], dtype=float),
         level="/".join(sorted({e.level for e in efficiencies})),
-        exchange=np.array([e.exchange for e in efficiencies], dtype=float),
-        link_slowdown=np.array([e.link_slowdown for e in efficiencies], dtype=float),
-    )
-
-
-def stack_powers(each: Sequence[ActivityPower]) -> ActivityPower:
-    """One law of power per position."""
-    return ActivityPower(
-        *(
-            np.array([getattr(p, f.name) for p in each], dtype=float)
-            for f in dataclasses.fields(ActivityPower)
-        )
     )
 
 
@@ -78,22 +66,36 @@ def _coefficients(each: Sequence[Coefficients]) -> Coefficients:
 
 
 @dataclass(frozen=True, slots=True)
-class _Links:
-    """The link of each position."""
+class StackedLinks:
+    """The link of each position: by number of ranks (rows) and position."""
 
-    each: tuple[LinkLaw, ...]
+    byte_frac: npt.NDArray[np.float64]
+    fixed_s: npt.NDArray[np.float64]
 
     def at(self, ranks: Num) -> tuple[Num, Num]:
-        laws = {id(law): law for law in self.each}
-        which = np.array([id(law) for law in self.each])
-        fractions, fixed = np.zeros(which.shape), np.zeros(which.shape)
-        for key, law in laws.items():
-            found = law.at(ranks)
-            fractions, fixed = (
-                np.where(which == key, new, old)
-                for new, old in zip(found, (fractions, fixed), strict=True)
-            )
-        return _floats(fractions), _floats(fixed)
+        """Look up whole ranks: between powers of two laws were interpolated before."""
+        most, positions = self.byte_frac.shape
+        row = np.clip(np.rint(ranks), 1, most).astype(int) - 1
+        row = np.broadcast_to(row, np.broadcast_shapes(row.shape, (positions,)))
+        column = np.arange(positions)
+        return self.byte_frac[row, column], self.fixed_s[row, column]
+
+    def repeated(self, times: int) -> "StackedLinks":
+        """Write all positions several times behind each other."""
+        return StackedLinks(
+            np.tile(self.byte_frac, times), np.tile(self.fixed_s, times)
+        )
+
+
+def _links(each: Sequence[LinkLaw]) -> StackedLinks:
+    """Tabulate laws for every number of ranks; beyond the last they are constant."""
+    ranks = np.arange(1.0, _MOST_RANKS + 1)
+    laws = {id(law): law.at(ranks) for law in each}
+    found = [laws[id(law)] for law in each]
+    return StackedLinks(
+        np.stack([_floats(byte_frac) for byte_frac, _ in found], axis=1),
+        np.stack([_floats(fixed) for _, fixed in found], axis=1),
+    )
 
 
 def _floats(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
