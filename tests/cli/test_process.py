@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+from dayrate.cli.output import write_file
 
 RUN = "from dayrate.cli.main import run; run()"
 
@@ -48,3 +51,14 @@ def test_help_loads_nothing_heavy() -> None:
         env={"PYTHONPATH": ":".join(sys.path)},
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_written_file_is_as_open_as_others(tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine.csv", tmp_path / "other.csv"
+    other.write_text("a")
+    write_file(str(mine), "b")
+    assert mine.stat().st_mode == other.stat().st_mode
+    mine.chmod(0o640)
+    write_file(str(mine), "c")
+    assert mine.stat().st_mode & 0o777 == 0o640
+    assert mine.read_text() == "c"

@@ -85,6 +85,7 @@ def write_file(path: str, content: str | bytes) -> None:
             try:
                 file.write(data)
                 file.close()
+                part.chmod(_mode(target))
                 part.replace(target)
             except BaseException:
                 part.unlink(missing_ok=True)
@@ -94,6 +95,15 @@ def write_file(path: str, content: str | bytes) -> None:
             f"Cannot write {path}: {e.strerror or e}. Give a path in a folder that "
             "exists and may be written."
         ) from e
+
+
+def _mode(target: Path) -> int:
+    """Permissions a file has, or that a new one gets: temporary ones are private."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def say(text: str) -> None:
