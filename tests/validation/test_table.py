@@ -21,6 +21,10 @@ def configured(**cells: str) -> Configuration:
     ("cells", "reason"),
     [
         ({"gpu": "Abacus 9000"}, "unknown gpu"),
+        (
+            {"gpu": "epyc-9654", "weights_dtype": "fp16"},
+            "no rate of the device in this format",
+        ),
         ({"model": "nobody/nothing"}, "unknown model"),
         ({"metric": "smiles_per_s"}, "unknown metric"),
         ({"value": "fast"}, "value is not a number"),

@@ -27,7 +27,15 @@ from dayrate.validation.stacked import (
     stack_machines,
 )
 
-__all__ = ["Deployments", "group_key", "precision_of", "repeated", "stack", "tuned"]
+__all__ = [
+    "Deployments",
+    "check_formats",
+    "group_key",
+    "precision_of",
+    "repeated",
+    "stack",
+    "tuned",
+]
 
 Floats = npt.NDArray[np.float64]
 _SERVER_RANKS = 8
@@ -221,6 +229,17 @@ def _fewest(
 def _kernels(c: Configuration) -> Efficiency:
     setting = setting_of(c)
     return load_efficiency(setting.accelerator_id, setting.generation)
+
+
+def check_formats(c: Configuration) -> None:
+    """Refuse formats that the device has no rate for.
+
+    Raises
+    ------
+    InvalidInput
+        It has none.
+    """
+    _machine(c.accelerator_id, precision_of(c))
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from pathlib import Path
 from dayrate import catalog
 from dayrate.errors import DayrateError, InvalidInput
 from dayrate.validation.configuration import METRICS, Configuration
+from dayrate.validation.deployments import check_formats
 from dayrate.validation.reading import Unreadable, read_configuration
 
 __all__ = ["OPTIONAL", "REQUIRED", "Measurement", "Table", "parse_rows", "read_table"]
@@ -108,6 +109,7 @@ def _measurement(header: list[str], cells: list[str]) -> Measurement:
             raise Unreadable("unknown metric")
         configuration = read_configuration(row, _accelerator_id(row["gpu"]))
         _known_model(configuration.model)
+        _computable(configuration)
     except Unreadable as error:
         configuration, reason = None, reason or str(error)
     return Measurement(row, configuration, row["metric"], value, reason)
@@ -129,6 +131,13 @@ def _accelerator_id(gpu: str) -> str:
         return catalog.accelerator(gpu).id
     except DayrateError:
         raise Unreadable("unknown gpu") from None
+
+
+def _computable(configuration: Configuration) -> None:
+    try:
+        check_formats(configuration)
+    except DayrateError:
+        raise Unreadable("no rate of the device in this format") from None
 
 
 @functools.cache
