@@ -242,7 +242,7 @@ def test_the_prediction_never_sees_the_result() -> None:
     ("deployed", "says"),
     [
         (Deployed(), "--model and --accelerator"),
-        (Deployed("gpt2", "epyc-9654"), "no published"),
+        (Deployed("gpt2", "epyc-9654"), "no rate of the device"),
         (Deployed("gpt2", "l4", weights_dtype="q9"), "unknown weights_dtype"),
     ],
 )
