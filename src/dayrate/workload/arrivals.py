@@ -23,7 +23,6 @@ __all__ = [
     "curve_of",
     "draw_arrivals",
     "own_gaps",
-    "poisson_arrivals",
     "spread_stamps",
 ]
 
@@ -119,19 +118,6 @@ class RateCurve:
         rounds = np.maximum(np.ceil(count / reached[-1] - _WITHIN) - 1, 0.0)
         inside = np.interp(count - rounds * reached[-1], reached, self.edges_s)
         return np.asarray(rounds * self.edges_s[-1] + inside)
-
-
-def poisson_arrivals(
-    requests_per_s: float, span_s: float, rng: np.random.Generator
-) -> Floats:
-    """Draw arrivals that know nothing of each other, their number too, over a span.
-
-    >>> rng = np.random.default_rng(1)
-    >>> len(poisson_arrivals(10.0, 100.0, rng))
-    1001
-    """
-    count = int(rng.poisson(requests_per_s * span_s))
-    return np.sort(rng.uniform(0.0, span_s, count))
 
 
 def draw_arrivals(
