@@ -6,6 +6,7 @@ prefilled per step, on average. Prompts come whole, or in chunks that fill the t
 budget, so a share of the steps carries a chunk and the others only decode.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,10 @@ class Cycle:
         """Rate at which requests start, and end. [1/s]"""
         return self.starts / self.mean_s
 
+    def at(self, i: int) -> "Cycle":
+        """One of the cycles of several ``starts``, by position on the first axis."""
+        return Cycle(*(getattr(self, f.name)[i] for f in dataclasses.fields(self)))
+
     def tpot_s(self, traffic: Traffic, z: float = 0.0) -> Num:
         """Mean inter-token time that ``z`` standard deviations of requests stay below.
 
@@ -105,7 +110,7 @@ def mean_cycle(replica: Replica, traffic: Traffic, starts: Num) -> Cycle:
     batch = starts * traffic.decode_steps
     entering = starts * traffic.uncached_tokens
     chunked = replica.engine.chunked_prefill
-    taken = batch * replica.engine.decode_tokens_each if chunked else 0.0
+    taken = batch * (replica.engine.decode_tokens_each if chunked else 0.0)
     room = np.maximum(replica.max_step_tokens - taken, replica.schedulers)
     prompts = traffic.uncached_tokens * replica.schedulers
     chunk = np.minimum(prompts, room) if chunked else prompts
@@ -145,28 +150,21 @@ def _steps(
     does run has one.
     """
     sequences = np.where(traffic.decode_steps > 0, np.maximum(batch, 1.0), 0.0)
-    beside = sequences if replica.engine.chunked_prefill else 0.0 * sequences
+    beside = 1.0 if replica.engine.chunked_prefill else 0.0
     uncached, cached = traffic.uncached_tokens, traffic.cached_tokens
     # a chunk starts after the cached prefix and, on average, half of the rest
     piece = np.minimum(chunk / replica.schedulers, uncached)
     begins = cached + (uncached - piece) / 2.0
-    prompts = chunk / piece
-    no = 0.0 * (chunk + sequences)
+    axes = (3, *[1] * np.ndim(chunk + sequences))
+    chunks = np.reshape([0.0, 1.0, 2.0], axes)
+    decodes = np.reshape([1.0, beside, beside], axes) * sequences
     shape = StepShape(
-        prefill_tokens=np.stack([no, chunk + no, 2.0 * chunk + no]),
+        prefill_tokens=chunks * chunk,
         prefill_context_tokens=cached + uncached / 2.0,
-        decode_sequences=np.stack([sequences + no, beside + no, beside + no]),
+        decode_sequences=decodes,
         decode_context_tokens=traffic.context_tokens,
-        logit_sequences=np.stack(
-            [
-                sequences + no,
-                beside + chunk / uncached + no,
-                beside + 2.0 * chunk / uncached + no,
-            ]
-        ),
-        prefill_read_tokens=np.stack(
-            [no, prompts * begins + no, 2.0 * prompts * begins + no]
-        ),
+        logit_sequences=decodes + chunks * (chunk / uncached),
+        prefill_read_tokens=chunks * (chunk / piece * begins),
     )
     seconds = np.asarray(replica.step(shape).total_s)
     return seconds[0], seconds[1], seconds[2]

@@ -116,24 +116,28 @@ def capacity(replica: Replica, traffic: Traffic, slo: Slo) -> Capacity:
     most = np.min(np.stack(limits), axis=0)
     full = mean_cycle(replica, traffic, most)
 
+    def latencies(cycle: Cycle) -> tuple[Num, Num]:
+        wait = first_token_wait(replica, traffic, cycle, full)
+        tpot_s = cycle.tpot_s(traffic, _z(slo.quantile))
+        return tpot_s, wait.quantile_s(slo.quantile)
+
     def meets(starts: Num) -> npt.NDArray[np.bool_]:
-        tpot, ttft = _latencies(replica, traffic, slo, starts, full)
+        tpot, ttft = latencies(mean_cycle(replica, traffic, starts))
         return np.asarray((tpot <= slo.tpot_s) & (ttft <= slo.ttft_s))
 
     starts, feasible = _largest(meets, most * _LIGHTEST_FRAC, most)
     fits = _longest_fits(replica, traffic)
     ok = feasible & fits
-    cycle = mean_cycle(replica, traffic, starts)
-    tpot, ttft = _latencies(replica, traffic, slo, starts, full)
-    beyond = _latencies(
-        replica, traffic, slo, np.minimum(starts * (1 + 1e-4), most), full
-    )
+    further = np.stack([starts, np.minimum(starts * (1 + 1e-4), most)])
+    both = mean_cycle(replica, traffic, further)
+    cycle, (tpot, ttft) = both.at(0), latencies(both)
+    beyond = tpot[1], ttft[1]
     binding = _binding(limits, starts, fits=fits, beyond=beyond, slo=slo)
     return Capacity(
         requests_per_s=_or_nan(cycle.requests_per_s, ok),
         batch=_or_nan(cycle.batch, ok),
-        tpot_s=tpot,
-        ttft_s=ttft,
+        tpot_s=tpot[0],
+        ttft_s=ttft[0],
         kv_sequences=replica.memory(traffic.context_tokens).kv_sequences,
         binding=str(binding) if binding.ndim == 0 else binding,
     )
@@ -238,14 +242,14 @@ def operating_point(
     """
     rate = np.asarray(requests_per_s, dtype=float)
     most = np.min(np.stack(_start_limits(replica, traffic)), axis=0) + 0.0 * rate
-    full = mean_cycle(replica, traffic, most)
+    lightest = most * _LIGHTEST_FRAC
+    ends = mean_cycle(replica, traffic, np.stack([lightest, most]))
+    shortest, full = ends.at(0), ends.at(1)
 
     def sustained(starts: Num) -> npt.NDArray[np.bool_]:
         return np.asarray(mean_cycle(replica, traffic, starts).requests_per_s <= rate)
 
-    lightest = most * _LIGHTEST_FRAC
-    shortest = mean_cycle(replica, traffic, lightest).mean_s
-    low, high = (np.minimum(rate * x, most) for x in (shortest, full.mean_s))
+    low, high = (np.minimum(rate * x.mean_s, most) for x in (shortest, full))
     starts, _ = _largest(sustained, np.maximum(low, lightest), high)
     cycle = mean_cycle(replica, traffic, starts)
     wait = first_token_wait(replica, traffic, cycle, full)
@@ -316,13 +320,11 @@ def marginal_seconds(
     grown = np.maximum(
         _MARGIN_FRAC * np.stack([lengths[0], lengths[0] + lengths[1], lengths[2]]), 1.0
     )
-    base = _seconds_per_request(replica, traffic, lengths, in_flight)
-    shares = []
+    longer = np.stack([lengths] * 4, axis=1)  # as it is, and with each length grown
     for kind in range(3):
-        longer = lengths.copy()
-        longer[kind] += grown[kind]
-        more = _seconds_per_request(replica, traffic, longer, in_flight)
-        shares.append(np.maximum(more - base, 0.0) / grown[kind])
+        longer[kind, kind + 1] += grown[kind]
+    seconds = _seconds_per_request(replica, traffic, longer, in_flight)
+    shares = np.maximum(seconds[1:] - seconds[0], 0.0) / grown
     return shares[0], shares[1], shares[2]
 
 
@@ -397,15 +399,6 @@ def _longest_fits(replica: Replica, traffic: Traffic) -> npt.NDArray[np.bool_]:
     return np.asarray(plan.kv_sequences >= 1.0)
 
 
-def _latencies(
-    replica: Replica, traffic: Traffic, slo: Slo, starts: Num, full: Cycle
-) -> tuple[Num, Num]:
-    """Quantiles of time per output token and to the first token. [s]"""
-    cycle = mean_cycle(replica, traffic, starts)
-    wait = first_token_wait(replica, traffic, cycle, full)
-    return cycle.tpot_s(traffic, _z(slo.quantile)), wait.quantile_s(slo.quantile)
-
-
 def _largest(
     meets: Callable[[Num], npt.NDArray[np.bool_]], low: Num, high: Num
 ) -> tuple[Num, npt.NDArray[np.bool_]]:
@@ -416,7 +409,8 @@ def _largest(
     Also says whether ``low`` meets it; where it does not, ``low`` is returned.
     """
     low, high = np.broadcast_arrays(low, high)
-    feasible, low = meets(low), np.where(meets(high), high, low)
+    feasible, whole = meets(np.stack([low, high]))
+    low = np.where(whole, high, low)
     inner = _FEW_CUTS if low.size <= _FEW else 1
     widest = float(np.log(np.max(high / low, initial=1.0)))
     parts = max(widest / _PRECISION_FRAC, 1.0)
@@ -461,7 +455,7 @@ def _in_flight(traffic: Traffic, point: OperatingPoint) -> Num:
 
 def _seconds_per_request(
     replica: Replica, traffic: Traffic, lengths: npt.NDArray[np.float64], in_flight: Num
-) -> Num:
+) -> npt.NDArray[np.float64]:
     uncached, cached, output = lengths
     longer = dataclasses.replace(
         traffic,
@@ -470,7 +464,7 @@ def _seconds_per_request(
         output_tokens=output,
     )
     starts = in_flight / longer.resident_steps
-    return 1.0 / mean_cycle(replica, longer, starts).requests_per_s
+    return np.asarray(1.0 / mean_cycle(replica, longer, starts).requests_per_s)
 
 
 def _or_nan(value: Num, ok: npt.NDArray[np.bool_]) -> Num:

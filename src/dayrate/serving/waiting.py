@@ -217,16 +217,14 @@ def _alone(replica: Replica, traffic: Traffic, cycle: Cycle) -> _Alone:
     scv = np.asarray(traffic.arrival_scv, dtype=float)
     load = np.minimum(rate * each, _HEAVIEST)
     mean, square = cycle.mean_s, cycle.mean_s**2
+    shorter, shorter2 = plain - first, plain**2 - first**2
+    beside = load * (2.0 * first + each * (scv + cv**2))
     for _ in range(_ROUNDS):
         varies = np.maximum(square - mean**2, 0.0)
-        none = np.exp(-rate * mean) * (1.0 + rate**2 * varies / 2.0)
+        none = np.exp(-rate * mean) * (1.0 + rate**2 / 2.0 * varies)
         none = np.minimum(none, 1.0)
-        mean = (first + (plain - first) * none) / (1.0 - load)
-        of_one = (
-            first**2
-            + load * mean * (2.0 * first + each * (scv + cv**2))
-            + none * (plain**2 - first**2)
-        )
+        mean = (first + shorter * none) / (1.0 - load)
+        of_one = first**2 + beside * mean + none * shorter2
         others = mean**2 * (1.0 - 1.0 / ranks)
         square = (of_one / ranks + others) / (1.0 - load**2 / ranks)
     # a third moment as if steps followed a gamma distribution
