@@ -7,6 +7,7 @@ input, so a total that rests on one assumption says "assumed".
 
 import ast
 import enum
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -181,15 +182,16 @@ def format_value(value: float | str | None) -> str:
     return f"{value:,.6g}"
 
 
-def formula_names(formula: str) -> Iterator[str]:
+@functools.cache
+def formula_names(formula: str) -> tuple[str, ...]:
     """Dotted names that a formula uses, functions excluded.
 
-    >>> list(formula_names("a.x * max(b, 2) / a.x"))
-    ['a.x', 'b', 'a.x']
+    >>> formula_names("a.x * max(b, 2) / a.x")
+    ('a.x', 'b', 'a.x')
     """
     if not formula:
-        return
-    yield from _names(ast.parse(formula, mode="eval").body)
+        return ()
+    return tuple(_names(ast.parse(formula, mode="eval").body))
 
 
 def _names(node: ast.AST) -> Iterator[str]:

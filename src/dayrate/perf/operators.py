@@ -182,7 +182,7 @@ class Rank:
             name=name,
             kind=OpKind.GEMM,
             dtype=compute_dtype(fmt),
-            flop=2.0 * m * k * n,
+            flop=m * (2.0 * k * n),
             weight_bytes=k * n * fmt.bytes * np.minimum(m, 1.0),  # unused: unread
             activation_bytes=m * (k + n) * self.formats.activations.bytes,
             m_tokens=m,

@@ -257,7 +257,7 @@ def _names(step: Step) -> tuple[str, ...]:
             f"The formula of {step.name!r} is {step.formula!r}, which is not "
             "arithmetic. Write it as in '24 * nodes * price'."
         ) from None
-    return tuple(formula_names(step.formula))
+    return formula_names(step.formula)
 
 
 def _check(claim: Claim, ledger: Ledger) -> ClaimCheck:

@@ -216,17 +216,20 @@ def _alone(replica: Replica, traffic: Traffic, cycle: Cycle) -> _Alone:
     cv = np.asarray(traffic.input_spread, dtype=float)
     scv = np.asarray(traffic.arrival_scv, dtype=float)
     load = np.minimum(rate * each, _HEAVIEST)
-    mean, square = cycle.mean_s, cycle.mean_s**2
-    shorter, shorter2 = plain - first, plain**2 - first**2
-    beside = load * (2.0 * first + each * (scv + cv**2))
+    mean = cycle.mean_s
+    mean2 = square = mean**2
+    # what stays the same from round to round
+    shorter, first2, shorter2 = plain - first, first**2, plain**2 - first**2
+    crowd = load * (2.0 * first + each * (scv + cv**2))
+    spare, turns, curve = 1.0 - load, ranks - load**2, rate**2 / 2.0
     for _ in range(_ROUNDS):
-        varies = np.maximum(square - mean**2, 0.0)
-        none = np.exp(-rate * mean) * (1.0 + rate**2 / 2.0 * varies)
+        varies = np.maximum(square - mean2, 0.0)
+        none = np.exp(-rate * mean) * (1.0 + curve * varies)
         none = np.minimum(none, 1.0)
-        mean = (first + shorter * none) / (1.0 - load)
-        of_one = first**2 + beside * mean + none * shorter2
-        others = mean**2 * (1.0 - 1.0 / ranks)
-        square = (of_one / ranks + others) / (1.0 - load**2 / ranks)
+        mean = (first + shorter * none) / spare
+        mean2 = mean**2
+        of_one = first2 + crowd * mean + shorter2 * none
+        square = (of_one + (ranks - 1.0) * mean2) / turns
     # a third moment as if steps followed a gamma distribution
     flat = np.maximum(square / mean**2 - 1.0, 0.0)
     return _Alone(
