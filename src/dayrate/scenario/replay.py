@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import simpleeval
-
 from dayrate.cost.breakdown import Cost
 from dayrate.errors import InvalidInput, did_you_mean
 from dayrate.evidence import Grade, Ledger, formula_names
@@ -227,6 +225,8 @@ def _known(names: Mapping[str, str], ledger: Ledger) -> dict[str, float]:
 
 
 def _computed(step: Step, ledger: Ledger) -> float | None:
+    import simpleeval  # noqa: PLC0415 - slow, and only replays compute formulas
+
     names = _names(step)
     values = {name: _value(ledger, name, step.name) for name in names}
     if None in values.values():

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import importlib.metadata
 import math
 import os
 from collections.abc import Iterator
@@ -282,8 +281,10 @@ def _embedded_version(given: dict[str, Any]) -> str:
     """Name the library, since the server inside it does not know its version."""
     if not given["local"]:
         return ""
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return f"xllamacpp {importlib.metadata.version('xllamacpp')}"
+    from importlib import metadata  # noqa: PLC0415 - slow
+
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return f"xllamacpp {metadata.version('xllamacpp')}"
     return ""
 
 
