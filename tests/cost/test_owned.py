@@ -128,6 +128,13 @@ def test_electricity_and_space_have_the_dimension_of_money() -> None:
     ) * YEAR_DAYS == pytest.approx(year.to("usd").magnitude)
 
 
+def test_a_published_day_of_electricity() -> None:
+    """0.34 Wh times 2.5 billion requests is 850 MWh: 68,000 USD at 0.08 USD/kWh."""
+    energy_j = 0.34 * 3600 * 2.5e9
+    bill = electricity_usd_per_day(energy_j_per_day=energy_j, usd_per_kwh=0.08)
+    assert bill == pytest.approx(68_000)
+
+
 @pytest.mark.parametrize(
     ("owner", "lifetime_years", "pue", "tolerance"),
     [

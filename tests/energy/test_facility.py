@@ -1,4 +1,4 @@
-"""Joules, money and carbon of a site."""
+"""Joules and carbon of a site."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dayrate.catalog import electricity, fx, grid_carbon
-from dayrate.energy import carbon_kg, electricity_usd, facility_energy_j
+from dayrate.energy import carbon_kg, facility_energy_j
 from dayrate.errors import InvalidInput
 from dayrate.units import KWH_J
 
@@ -21,7 +21,7 @@ def test_the_day_of_the_article_in_the_right_unit() -> None:
     energy_j = facility_energy_j(it_power_w=16_110, pue=1.0)
     assert energy_j / KWH_J == 386.64
     tariff = electricity("china-article").mid
-    cny = electricity_usd(energy_j=energy_j, usd_per_j=tariff) / fx("CNY").mid
+    cny = energy_j * tariff / fx("CNY").mid
     assert cny == pytest.approx(251.3, abs=0.05)
     cooled = facility_energy_j(it_power_w=16_110, pue=1.3) / KWH_J * 0.65
     assert cooled == pytest.approx(327, abs=0.5)
@@ -29,15 +29,10 @@ def test_the_day_of_the_article_in_the_right_unit() -> None:
 
 
 def test_published_days() -> None:
-    """De Vries (Joule, 2023): 3,617 servers of 6.5 kW take 564 MWh, 2.9 Wh a request.
-
-    850 MWh a day (0.34 Wh times 2.5 billion) at 0.08 USD/kWh: 68,000 USD.
-    """
+    """De Vries (Joule, 2023): 3,617 servers of 6.5 kW take 564 MWh, 2.9 Wh a request."""
     energy_j = facility_energy_j(it_power_w=3617 * 6500, pue=1.0)
     assert energy_j / KWH_J == pytest.approx(564_252)
     assert energy_j / 3600 / 195e6 == pytest.approx(2.9, abs=0.02)
-    bill = electricity_usd(energy_j=0.34 * 3600 * 2.5e9, usd_per_j=0.08 / KWH_J)
-    assert bill == pytest.approx(68_000)
 
 
 @given(
@@ -63,33 +58,28 @@ def test_a_pue_below_one_is_an_error(pue: float) -> None:
 
 def test_arrays_equal_scalars() -> None:
     power, pue = np.array([1e3, 2e3, 3e3]), np.array([1.1, 1.2, 1.3])
-    tariff = np.array([1e-8, 2e-8, 3e-8])
-    array = electricity_usd(
-        energy_j=facility_energy_j(it_power_w=power, pue=pue), usd_per_j=tariff
+    grid = np.array([1e-8, 2e-8, 3e-8])
+    array = carbon_kg(
+        energy_j=facility_energy_j(it_power_w=power, pue=pue), kg_per_j=grid
     )
     scalar = [
-        electricity_usd(energy_j=facility_energy_j(it_power_w=p, pue=q), usd_per_j=t)
-        for p, q, t in zip(power, pue, tariff, strict=True)
+        carbon_kg(energy_j=facility_energy_j(it_power_w=p, pue=q), kg_per_j=k)
+        for p, q, k in zip(power, pue, grid, strict=True)
     ]
     np.testing.assert_array_equal(array, scalar)
 
 
 def test_dimensions_work_out() -> None:
-    """W x s is J, J x USD/J is USD, J x kg/J is kg, whatever units they come in."""
+    """W x s is J, J x kg/J is kg, whatever units they come in."""
     import pint  # noqa: PLC0415  slow to load, and only this test needs it
 
     unit: Any = pint.UnitRegistry()
-    unit.define("USD = [money]")
     energy: Any = facility_energy_j(
         it_power_w=unit.Quantity(16.11, "kW"),
         pue=1.0,
         duration_s=unit.Quantity(1, "day"),
     )
     assert energy.to("kWh").magnitude == pytest.approx(386.64)
-    bill: Any = electricity_usd(
-        energy_j=energy, usd_per_j=unit.Quantity(0.0903, "USD / kWh")
-    )
-    assert bill.to("USD").magnitude == pytest.approx(34.91, abs=0.01)
     carbon: Any = carbon_kg(energy_j=energy, kg_per_j=unit.Quantity(582.3, "g / kWh"))
     assert carbon.to("kg").magnitude == pytest.approx(225.1, abs=0.1)
 

@@ -12,7 +12,6 @@ from dayrate.energy import (
     component_powers_w,
     node_power_w,
     server_parts,
-    serving_power_w,
 )
 from dayrate.errors import InvalidInput
 
@@ -56,12 +55,6 @@ def test_arrays_equal_scalars() -> None:
         for x in u
     ]
     np.testing.assert_array_equal(array, scalar)
-
-
-def test_serving_power_of_a_node_at_large_batches() -> None:
-    """ML.ENERGY v3: 586 W of 700 above batch 128; EcoLogits: 1.2 kW for the host."""
-    power = serving_power_w(accelerators=8, tdp_w=700, tdp_frac=586 / 700, host_w=1200)
-    assert power == pytest.approx(5888)
 
 
 def test_the_calculator_of_the_article() -> None:

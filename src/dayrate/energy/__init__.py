@@ -1,13 +1,12 @@
-"""From load to watts, joules, money and carbon."""
+"""From load to watts, joules and carbon."""
 
-from dayrate.energy.facility import carbon_kg, electricity_usd, facility_energy_j
+from dayrate.energy.facility import carbon_kg, facility_energy_j
 from dayrate.energy.power import (
     ServerParts,
     component_power_w,
     component_powers_w,
     node_power_w,
     server_parts,
-    serving_power_w,
 )
 
 __all__ = [
@@ -15,9 +14,7 @@ __all__ = [
     "carbon_kg",
     "component_power_w",
     "component_powers_w",
-    "electricity_usd",
     "facility_energy_j",
     "node_power_w",
     "server_parts",
-    "serving_power_w",
 ]

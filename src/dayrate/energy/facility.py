@@ -1,11 +1,11 @@
-"""From watts of machines to joules of a site, money and carbon."""
+"""From watts of machines to joules of a site, and carbon."""
 
 import numpy as np
 
 from dayrate.errors import InvalidInput
 from dayrate.units import DAY_S, Num
 
-__all__ = ["carbon_kg", "electricity_usd", "facility_energy_j"]
+__all__ = ["carbon_kg", "facility_energy_j"]
 
 
 def facility_energy_j(*, it_power_w: Num, pue: Num, duration_s: Num = DAY_S) -> Num:
@@ -45,33 +45,6 @@ def facility_energy_j(*, it_power_w: Num, pue: Num, duration_s: Num = DAY_S) -> 
             "it is 1 or more. Divide facility power by the power of the machines."
         )
     return it_power_w * duration_s * pue
-
-
-def electricity_usd(*, energy_j: Num, usd_per_j: Num) -> Num:
-    """Cost of energy [1]_.
-
-    Parameters
-    ----------
-    energy_j : Num
-        Energy at the meter of the site. [J]
-    usd_per_j : Num
-        Tariff; 0.25 USD/kWh is 6.94e-8. [USD/J]
-
-    Returns
-    -------
-    Num
-        What the energy costs. [USD]
-
-    Examples
-    --------
-    >>> round(electricity_usd(energy_j=3.6e9, usd_per_j=0.25 / 3.6e6), 6)
-    250.0
-
-    References
-    ----------
-    .. [1] By definition of a tariff.
-    """
-    return energy_j * usd_per_j
 
 
 def carbon_kg(*, energy_j: Num, kg_per_j: Num) -> Num:

@@ -16,7 +16,6 @@ __all__ = [
     "component_powers_w",
     "node_power_w",
     "server_parts",
-    "serving_power_w",
 ]
 
 
@@ -134,41 +133,6 @@ def node_power_w(
             f"A utilisation of {utilisation_frac} was given; it lies between 0 and 1."
         )
     return idle_w + (busy_w - idle_w) * utilisation_frac**gamma
-
-
-def serving_power_w(
-    *, accelerators: Num, tdp_w: Num, tdp_frac: Num, host_w: Num = 0.0
-) -> Num:
-    """Power of a server whose accelerators draw a share of their TDP [1]_.
-
-    Parameters
-    ----------
-    accelerators : Num
-        Accelerators in the server. [1]
-    tdp_w : Num
-        Rated power of one. [W]
-    tdp_frac : Num
-        Mean power while serving over rated power: 0.57, 0.74 and 0.90 at the tenth,
-        fiftieth and ninetieth percentile of configurations on H100. [1]
-    host_w : Num
-        Everything else in the server: CPUs, memory, fans, network. [W]
-
-    Returns
-    -------
-    Num
-        Mean power of the server. [W]
-
-    Examples
-    --------
-    >>> serving_power_w(accelerators=8, tdp_w=700.0, tdp_frac=0.75, host_w=1200.0)
-    5400.0
-
-    References
-    ----------
-    .. [1] J.-W. Chung et al., "The ML.ENERGY Benchmark", arXiv:2505.06371, data of
-       version 3 (2026-02-16).
-    """
-    return accelerators * tdp_w * tdp_frac + host_w
 
 
 def component_powers_w(parts: ServerParts) -> dict[str, Num]:
