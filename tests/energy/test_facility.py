@@ -29,7 +29,7 @@ def test_the_day_of_the_article_in_the_right_unit() -> None:
 
 
 def test_published_days() -> None:
-    """De Vries (Joule, 2023): 3,617 servers of 6.5 kW take 564 MWh, 2.9 Wh a request."""
+    """De Vries (Joule, 2023): 3,617 servers of 6.5 kW take 564 MWh: 2.9 Wh a query."""
     energy_j = facility_energy_j(it_power_w=3617 * 6500, pue=1.0)
     assert energy_j / KWH_J == pytest.approx(564_252)
     assert energy_j / 3600 / 195e6 == pytest.approx(2.9, abs=0.02)
