@@ -54,6 +54,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "requests_per_user": 5,
         "cached_input_frac": 0.5,
     },
+    "another engine": {**LLAMA, "engine": "tensorrt-llm"},
     "a simulated day": {**LLAMA, "requests_per_day": 1000, "simulate": True},
     "a simulated fleet that follows its load": {
         **LLAMA,

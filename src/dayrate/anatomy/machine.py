@@ -7,7 +7,7 @@ from dayrate.catalog.model import ModelSpec
 from dayrate.catalog.price import Pricing
 from dayrate.compose.bill import hourly_price
 from dayrate.compose.money import Exchange
-from dayrate.compose.resolve import ENGINE
+from dayrate.compose.resolve import engine_of, why_calibrated
 from dayrate.energy.power import ActivityPower
 from dayrate.errors import DoesNotFit, InvalidInput
 from dayrate.evidence import Grade
@@ -32,16 +32,16 @@ def hardware_of(
     money: Exchange,
 ) -> Hardware:
     """Take calibration, power and price of an accelerator, as a quote does."""
-    setting = setting_for(device, model, precision.weights, ENGINE)
+    w = money.w
+    served = engine_of(scenario, device, w)
+    setting = setting_for(device, model, precision.weights, served.era)
     factor, usual = factors_of(setting, fitted_factors()), ActivityPower()
     efficiency = calibrated_efficiency(setting)
-    w = money.w
     w.choice(
         "perf.calibration",
         efficiency.level,
         given=None,
-        why="kernel timings and published servers with vLLM: of this accelerator, its "
-        "generation, or the default",
+        why=why_calibrated(device, served),
         grade=Grade.ASSUMED if efficiency.level == "default" else Grade.FITTED,
     )
     if device.tdp_w is None:

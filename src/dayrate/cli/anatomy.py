@@ -30,6 +30,7 @@ _FLAGS = frozenset(
         "isl",
         "osl",
         "accelerator",
+        "engine",
         "tensor_parallel_size",
         "pricing",
         "offer",

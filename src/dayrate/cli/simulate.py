@@ -95,12 +95,13 @@ def simulate_command(
         ),
     ] = math.inf,
     chunked_prefill: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--enable-chunked-prefill/--no-enable-chunked-prefill",
-            help="Compute long prompts in parts, beside decoding.",
+            help="Compute long prompts in parts, beside decoding; else as the engine.",
+            show_default=False,
         ),
-    ] = True,
+    ] = None,
     scheduling_policy: Annotated[
         str,
         typer.Option(
@@ -137,10 +138,10 @@ def simulate_command(
             show_default=False,
         ),
     ] = None,
-    engine: Annotated[
+    simulator: Annotated[
         str,
         typer.Option(
-            "--engine",
+            "--simulator",
             metavar="auto|python|numba",
             help="Who runs the loop; the results are the same.",
         ),
@@ -182,7 +183,9 @@ def simulate_command(
         draw=draw_from(drawn, duration),
         day=day,
         routing=Routing(_one_of("--routing", routing, [r.value for r in Routing])),
-        engine=EngineKind(_one_of("--engine", engine, [e.value for e in EngineKind])),
+        engine=EngineKind(
+            _one_of("--simulator", simulator, [e.value for e in EngineKind])
+        ),
         max_waiting=max_waiting,
         timeout_s=_positive("--timeout", timeout),
         chunked_prefill=chunked_prefill,

@@ -17,8 +17,10 @@ _PARTS = ("compute", "memory", "collective", "overhead")
 def write_memory(r: Resolved, plan: Plan, w: Working) -> None:
     """Write how an accelerator's memory is shared and how many sequences that holds."""
     m = plan.replica.memory(r.traffic.context_tokens)
+    engine = plan.replica.engine
+    used_bytes = r.machine.hbm_bytes * engine.gpu_memory_utilization
     used = "deployment.gpu_memory_utilization * accelerator.hbm_gib"
-    w.derive("memory.usable_gib", float(m.usable_bytes) / GIB, "GiB", used)
+    w.derive("memory.usable_gib", float(used_bytes) / GIB, "GiB", used)
     for name, size, grade, how in (
         ("weights", m.weight_bytes, Grade.CITED, "from its config and the split"),
         ("sequence", m.sequence_bytes, Grade.CITED, "from its config and the lengths"),
@@ -26,12 +28,12 @@ def write_memory(r: Resolved, plan: Plan, w: Working) -> None:
     ):
         gib = float(size) / GIB
         w.fact(f"memory.{name}_gib", gib, "GiB", grade=grade, source=how)
-    w.derive(
-        "memory.cache_gib",
-        float(m.cache_bytes) / GIB,
-        "GiB",
-        "max(memory.usable_gib - memory.weights_gib - memory.workspace_gib, 0)",
-    )
+    room = "max(memory.usable_gib - memory.weights_gib - memory.workspace_gib, 0)"
+    if engine.free_memory_frac != 1.0:
+        share, why = float(engine.free_memory_frac), f"{r.served_by.name}'s default"
+        w.assumed("deployment.free_memory_frac", None, "1", default=share, why=why)
+        room = f"deployment.free_memory_frac * {room}"
+    w.derive("memory.cache_gib", float(m.cache_bytes) / GIB, "GiB", room)
     w.derive(
         "serving.kv_sequences",
         float(m.kv_sequences),

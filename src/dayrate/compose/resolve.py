@@ -1,5 +1,6 @@
 """From names to objects: model, machine, demand, formats, targets, engine."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from dayrate import catalog
@@ -12,6 +13,7 @@ from dayrate.errors import InvalidInput
 from dayrate.evidence import Grade
 from dayrate.perf.deployment import Machine, Precision, machine_of
 from dayrate.perf.efficiency import Efficiency
+from dayrate.perf.engines import DEFAULT_ENGINE, ServedBy, served_by
 from dayrate.perf.memory import kv_bytes_per_token
 from dayrate.perf.tuning import (
     Setting,
@@ -28,9 +30,9 @@ from dayrate.workload.build import DemandInput, build_workload
 from dayrate.workload.demand import Workload
 
 __all__ = [
-    "ENGINE",
     "Resolved",
     "accelerator_of",
+    "engine_of",
     "model_of",
     "precision_of",
     "resolve",
@@ -38,8 +40,6 @@ __all__ = [
 
 DEFAULT_ACCELERATOR = "h100-sxm-80gb"
 DEFAULT_PRESET = "chat"
-#: Id of the engine whose calibration and limits quotes take.
-ENGINE = "vllm"
 #: Latency limits of MLPerf's Llama 2 70B server scenario, taken where none are given.
 DEFAULT_TTFT_MS, DEFAULT_TPOT_MS = 2000.0, 200.0
 MLPERF = "MLPerf Inference v4.0, Llama 2 70B server: 2 s and 200 ms; set --ttft, --tpot"
@@ -55,6 +55,7 @@ class Resolved:
     machine: Machine
     efficiency: Efficiency
     precision: Precision
+    served_by: ServedBy
     engine: Engine
     workload: Workload
     traffic: Traffic
@@ -77,8 +78,9 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
     precision = precision_of(scenario, model, accelerator, w)
     _check_context(scenario, model, workload)
     slo, slo_given = _targets(scenario)
+    served = engine_of(scenario, accelerator, w)
     setting = setting_for(
-        accelerator, model, precision.weights, ENGINE, precision.kv_cache
+        accelerator, model, precision.weights, served.era, precision.kv_cache
     )
     efficiency = calibrated_efficiency(setting)
     speculation = speculation_of(scenario.deployment, model, w)
@@ -86,7 +88,7 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
         "perf.calibration",
         efficiency.level,
         given=None,
-        why=_why_calibrated(accelerator),
+        why=why_calibrated(accelerator, served),
         grade=Grade.ASSUMED if efficiency.level == "default" else Grade.FITTED,
     )
     return Resolved(
@@ -101,7 +103,10 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
         ),
         efficiency=efficiency,
         precision=precision,
-        engine=_engine(scenario, accelerator, setting, w, speculation),
+        served_by=served,
+        engine=_engine(
+            scenario, accelerator, served, setting, w, speculation=speculation
+        ),
         workload=workload,
         traffic=_traffic(workload, speculation),
         slo=slo,
@@ -109,13 +114,42 @@ def resolve(scenario: Scenario, w: Working) -> Resolved:
     )
 
 
-def _why_calibrated(accelerator: Accelerator) -> str:
+def engine_of(scenario: Scenario, accelerator: Accelerator, w: Working) -> ServedBy:
+    """Take the engine asked for, else the usual one.
+
+    Raises
+    ------
+    InvalidInput
+        One is asked for and the accelerator was calibrated here, with its own.
+    """
+    asked = scenario.deployment.engine
+    if is_local(accelerator.id):
+        own = local_host_row(accelerator.id)["engine"]
+        if asked is not None:
+            raise InvalidInput(
+                f"{accelerator.id} was calibrated with {own}, which its figures hold "
+                "for. Leave out --engine, or calibrate it again with another."
+            )
+        usual = served_by(DEFAULT_ENGINE)
+        return dataclasses.replace(usual, id=own, name=own)
+    found = served_by(asked or DEFAULT_ENGINE)
+    w.choice(
+        "deployment.engine",
+        found.id,
+        given=asked,
+        why="the most used engine; set --engine",
+    )
+    return found
+
+
+def why_calibrated(accelerator: Accelerator, served: ServedBy) -> str:
+    """Say what the calibration of an accelerator rests on."""
     if is_local(accelerator.id):
         host = local_host_row(accelerator.id)
         return f"`dayrate measure calibrate` on {host['date']} with {host['engine']}"
     return (
-        "kernel timings and published servers with vLLM: of this accelerator, its "
-        "generation, or the default"
+        f"kernel timings and published servers with {served.name}: of this "
+        "accelerator, its generation, or the default"
     )
 
 
@@ -219,7 +253,8 @@ def precision_of(
         "deployment.kv_cache_dtype",
         kv_cache.value,
         given=scenario.model.kv_cache_dtype,
-        why="vLLM's default, the format of the activations; set --kv-cache-dtype",
+        why="the default of engines, the format of the activations; set "
+        "--kv-cache-dtype",
     )
     w.fact(
         "model.kv_bytes_per_token",
@@ -264,19 +299,21 @@ def _check_context(scenario: Scenario, model: ModelSpec, workload: Workload) -> 
 def _engine(
     scenario: Scenario,
     accelerator: Accelerator,
+    served: ServedBy,
     setting: Setting,
     w: Working,
+    *,
     speculation: Speculation | None,
 ) -> Engine:
     """Take the limits that the engine takes by itself on such a device."""
     section = scenario.deployment
-    seqs, tokens, why = _usual_limits(accelerator)
+    seqs, tokens, why = _usual_limits(accelerator, served)
     memory = w.assumed(
         "deployment.gpu_memory_utilization",
         section.gpu_memory_utilization,
         "1",
-        default=0.9,
-        why="vLLM's default",
+        default=served.gpu_memory_utilization,
+        why=f"{served.name}'s default",
     )
     return Engine(
         max_num_seqs=w.assumed(
@@ -290,17 +327,23 @@ def _engine(
             why=why,
         ),
         gpu_memory_utilization=memory,
+        chunked_prefill=served.chunked_prefill,
+        submitted_tokens=served.submitted_tokens,
+        free_memory_frac=served.free_memory_frac,
         request_s=calibrated_request_s(setting),
         speculation=speculation,
     )
 
 
-def _usual_limits(accelerator: Accelerator) -> tuple[int, int, str]:
+def _usual_limits(accelerator: Accelerator, served: ServedBy) -> tuple[int, int, str]:
     """Sequences and tokens of a step that an engine takes on such a device."""
     if is_local(accelerator.id):
         host = local_host_row(accelerator.id)
         seqs, tokens = host["max_num_seqs"], host["max_num_batched_tokens"]
         return seqs, tokens, "as `dayrate measure calibrate` ran it"
+    if served.id != DEFAULT_ENGINE:
+        seqs, tokens = served.max_num_seqs, served.max_num_batched_tokens
+        return seqs, tokens, f"{served.name}'s default"
     large = accelerator.hbm_bytes >= 70 * GIB and "a100" not in accelerator.id
     seqs, tokens = (1024, 8192) if large else (256, 2048)
     return seqs, tokens, "vLLM V1's default for an API server on such a device"

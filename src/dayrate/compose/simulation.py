@@ -52,7 +52,7 @@ class Ask:
     engine: EngineKind = EngineKind.AUTO
     max_waiting: int | None = None
     timeout_s: float = math.inf
-    chunked_prefill: bool = True
+    chunked_prefill: bool | None = None  # None: as the engine does
     ways: Ways = field(default_factory=Ways)
     compare: bool = True  # with the fixed fleet, where it is another
 
@@ -238,9 +238,9 @@ def _end_s(run: Simulation, scenario: Scenario, ask: Ask) -> float:
 def _machine(sized: Sized, ask: Ask, demand: Demanded) -> tuple[Limits, StepLaw]:
     """Limits of a replica, and the time of its steps."""
     plan, requests = sized.plan, demand.requests
-    engine = dataclasses.replace(
-        plan.replica.engine, chunked_prefill=ask.chunked_prefill, speculation=None
-    )
+    engine = dataclasses.replace(plan.replica.engine, speculation=None)
+    if ask.chunked_prefill is not None:
+        engine = dataclasses.replace(engine, chunked_prefill=ask.chunked_prefill)
     replica = dataclasses.replace(plan.replica, engine=engine)
     drafts = drafts_of(plan.replica.engine.speculation, replica)
     longest = _longest(sized.scenario, sized.r)

@@ -52,6 +52,7 @@ def deployment_of(r: Resolved, plan: Plan, pricing: Pricing) -> Deployment:
         data_parallel_size=int(p.attention_data),
         weights_dtype=r.precision.weights.value,
         kv_cache_dtype=r.precision.kv_cache.value,
+        engine=r.served_by.id,
         max_num_seqs=int(engine.max_num_seqs),
         max_num_batched_tokens=int(engine.max_num_batched_tokens),
         gpu_memory_utilization=float(engine.gpu_memory_utilization),

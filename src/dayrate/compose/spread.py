@@ -74,7 +74,7 @@ def intervals_of(
 
 
 def _situation(r: Resolved, serving: Serving) -> Situation:
-    """Nobody says which engine: it counts as one of those measured."""
+    """Every engine that may be named was measured, so it is within the data."""
     return Situation(
         accelerator_id=r.accelerator.id,
         generation=r.accelerator.generation,

@@ -34,13 +34,14 @@ PHRASES = (
     mark("a widely rented accelerator"),
     mark("no lengths were given"),
     mark("the format the checkpoint is published in"),
-    mark("vLLM's default, the format of the activations"),
-    mark("vLLM's default"),
+    mark("the most used engine"),
+    mark("the default of engines, the format of the activations"),
+    mark("{engine}'s default"),
     mark("vLLM V1's default for an API server on such a device"),
     mark("kept free for failures and roll-outs"),
     mark("all parts at their full watts"),
     mark(
-        "kernel timings and published servers with vLLM: of this accelerator, its "
+        "kernel timings and published servers with {engine}: of this accelerator, its "
         "generation, or the default"
     ),
     mark("`dayrate measure calibrate` on {date} with {engine}"),

@@ -206,6 +206,7 @@ def _deployment(canvas: Canvas, quote: Quote) -> None:
         *_closed_form(canvas, d),
         (_("spread of one replica"), _spread(d), ""),
         (_("number formats"), formats, ""),
+        (_("engine"), d.engine, ""),
         (_("limits of a batch"), _limits(canvas, d), ""),
         (_("pricing"), _named(canvas, d.pricing), ""),
     ]

@@ -30,6 +30,7 @@ class Deployment:
     data_parallel_size: int | None = None
     weights_dtype: str | None = None
     kv_cache_dtype: str | None = None
+    engine: str | None = None
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     gpu_memory_utilization: float | None = None

@@ -19,6 +19,7 @@ from pydantic import (
 
 from dayrate.catalog.price import Pricing
 from dayrate.errors import InvalidInput, did_you_mean
+from dayrate.perf.engines import served_by
 from dayrate.scenario.autoscale import AutoscaleSection
 from dayrate.scenario.fields import (
     Count,
@@ -41,6 +42,10 @@ def _currency(value: str) -> str:
         known = ", ".join(sorted(set(CURRENCIES.values())))
         raise InvalidInput(f"currency is {value!r}; give one of {known}.")
     return code
+
+
+def _engine(value: str) -> str:
+    return served_by(value).id
 
 
 #: Spellings of vLLM's --quantization and --kv-cache-dtype.
@@ -198,6 +203,9 @@ class DeploymentSection(Section):
     )
     enable_expert_parallel: bool | None = Field(
         None, description="experts are spread, not sharded"
+    )
+    engine: Annotated[str, AfterValidator(_engine)] | None = Field(
+        None, description="serving engine, as in vllm or sglang"
     )
     max_num_seqs: Count | None = Field(None, description="sequences per batch, at most")
     max_num_batched_tokens: Count | None = Field(

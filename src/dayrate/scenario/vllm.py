@@ -50,11 +50,12 @@ def from_vllm(line: str) -> tuple[ScenarioFile, tuple[str, ...]]:
     >>> file, ignored = from_vllm(
     ...     "vllm serve Qwen/Qwen3-8B -tp 2 --port 8000 --max-num-seqs=64")
     >>> file.sections["model"], file.sections["deployment"]
-    ({'id': 'Qwen/Qwen3-8B'}, {'tensor_parallel_size': '2', 'max_num_seqs': '64'})
+    ({'id': 'Qwen/Qwen3-8B'},
+     {'engine': 'vllm', 'tensor_parallel_size': '2', 'max_num_seqs': '64'})
     >>> ignored
     ('--port',)
     """
-    flags: dict[str, str] = {}
+    flags = {"engine": "vllm"}
     ignored: list[str] = []
     for option, value in _options(_words(line)):
         name = _SHORT.get(option, option.removeprefix("--").replace("-", "_"))
