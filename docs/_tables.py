@@ -13,6 +13,7 @@ from typing import Any
 import dayrate
 from dayrate.catalog.store import rows
 from dayrate.evidence import format_value
+from dayrate.perf.engines import engine_names, served_by
 from dayrate.perf.tuning import QUANTITIES
 from dayrate.scenario.flags import FLAGS
 from dayrate.scenario.result import ClaimCheck
@@ -244,6 +245,19 @@ if __name__ == "__main__":
 
 
 # --- calibration --------------------------------------------------------------------
+
+
+def engines() -> Iterator[str]:
+    """Write the engines that a deployment may name, and what they admit."""
+    head = "| engine | era | sequences | tokens of a step | chunked prefill | memory |"
+    yield from (head, "|" + " --- |" * 6)
+    for found in map(served_by, engine_names()):
+        share = f"{found.gpu_memory_utilization:.0%}"
+        if found.free_memory_frac < 1:
+            share = f"{found.free_memory_frac:.0%} of what weights leave"
+        chunked = "yes" if found.chunked_prefill else "no"
+        limits = f"{found.max_num_seqs:,} | {found.max_num_batched_tokens:,}"
+        yield f"| `{found.id}` | {found.era} | {limits} | {chunked} | {share} |"
 
 
 def quantities() -> Iterator[str]:

@@ -66,7 +66,7 @@ def test_without_pyarrow_the_error_says_how_to_get_it(
         (["--max-replicas", "0"], "max_replicas is 0"),
         (["--startup-delay", "-1"], "startup_delay_s is -1"),
         (["--replicas-by-hour", "1,2,3"], "the policy is reactive"),
-        (["--routing", "least-loaded", "--engine", "numba"], "round-robin"),
+        (["--routing", "least-loaded", "--simulator", "numba"], "round-robin"),
     ],
 )
 def test_bad_input_is_a_sentence(flags: list[str], said: str, capsys: Captured) -> None:

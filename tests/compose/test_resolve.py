@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from dayrate.compose.resolve import DEFAULT_ACCELERATOR, resolve
+from dayrate import catalog
+from dayrate.compose.resolve import DEFAULT_ACCELERATOR, engine_of, resolve
 from dayrate.errors import InvalidInput, UnknownName
 from dayrate.evidence import Grade
+from dayrate.perf.engines import DEFAULT_ENGINE, engine_names, served_by
+from dayrate.perf.tuning import calibrated_request_s, setting_for
 from dayrate.quoting import quote
 from dayrate.scenario.flags import nested
 from dayrate.scenario.schema import scenario_from
@@ -156,3 +159,46 @@ def test_the_level_of_calibration_is_written(accelerator: str) -> None:
 def test_owned_servers_are_whole() -> None:
     day = quote(model="llama-3.1-8b", requests_per_day=1000, pricing="owned")
     assert day.deployment.servers == day.ledger["deployment.servers"].value == 1
+
+
+def test_vllm_serves_unless_another_engine_is_named() -> None:
+    r, w = resolved(**ASKED)
+    line = w.ledger["deployment.engine"]
+    assert (line.value, line.grade) == (DEFAULT_ENGINE, Grade.ASSUMED)
+    assert "--engine" in line.source
+    named, w = resolved(**ASKED, engine="vLLM")
+    assert w.ledger["deployment.engine"].grade is Grade.GIVEN
+    assert (named.efficiency, named.engine) == (r.efficiency, r.engine)
+
+
+@pytest.mark.parametrize("name", sorted({*engine_names()} - {DEFAULT_ENGINE}))
+def test_an_engine_brings_its_calibration_and_limits(name: str) -> None:
+    r, w = resolved(**ASKED, engine=name)
+    usual, era = resolved(**ASKED)[0], served_by(name)
+    setting = setting_for(r.accelerator, r.model, r.precision.weights, era.era)
+    assert r.engine.request_s == calibrated_request_s(setting)
+    assert r.efficiency.host != usual.efficiency.host
+    assert r.engine.max_num_seqs == era.max_num_seqs
+    assert r.engine.gpu_memory_utilization == era.gpu_memory_utilization
+    assert r.engine.chunked_prefill == era.chunked_prefill
+    assert era.name in w.ledger["perf.calibration"].source
+    assert w.ledger["deployment.max_num_seqs"].source == f"{era.name}'s default"
+    assert resolved(**ASKED, engine=name, max_num_seqs=7)[0].engine.max_num_seqs == 7
+
+
+def test_a_machine_calibrated_here_keeps_its_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dayrate.compose.resolve.is_local", lambda _id: True)
+    row = {"engine": "llama.cpp b42"}
+    monkeypatch.setattr("dayrate.compose.resolve.local_host_row", lambda _id: row)
+    device = catalog.accelerator("l4")
+    plain, asked = (scenario_from(nested(f)) for f in ({}, {"engine": "vllm"}))
+    assert engine_of(plain, device, Working()).id == "llama.cpp b42"
+    with pytest.raises(InvalidInput, match="calibrated with llama"):
+        engine_of(asked, device, Working())
+
+
+def test_an_engine_that_was_not_measured_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="engine is 'abacus'; give one of vllm"):
+        resolved(**ASKED, engine="abacus")

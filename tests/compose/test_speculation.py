@@ -6,8 +6,8 @@ import pytest
 
 from dayrate import quote
 from dayrate.errors import InvalidInput
+from dayrate.scenario.launch import from_launch
 from dayrate.scenario.read import ScenarioFile
-from dayrate.scenario.vllm import from_vllm
 
 ASKED: dict[str, Any] = {
     "model": "meta-llama/Llama-3.1-70B-Instruct",
@@ -77,7 +77,7 @@ def test_what_contradicts_itself_is_a_sentence(keys: dict[str, Any], said: str) 
     ],
 )
 def test_a_vllm_line_says_what_drafts(config: str, read: str) -> None:
-    file, ignored = from_vllm(f"vllm serve x --speculative-config '{config}'")
+    file, ignored = from_launch(f"vllm serve x --speculative-config '{config}'")
     assert isinstance(file, ScenarioFile)
     assert file.sections["deployment"]["speculative_method"] == read
     assert file.sections["deployment"]["num_speculative_tokens"] == "3"
@@ -87,4 +87,4 @@ def test_a_vllm_line_says_what_drafts(config: str, read: str) -> None:
 
 def test_a_vllm_line_without_a_number_of_drafts() -> None:
     with pytest.raises(InvalidInput, match="num_speculative_tokens"):
-        from_vllm("vllm serve x --speculative-config '{}'")
+        from_launch("vllm serve x --speculative-config '{}'")

@@ -50,8 +50,9 @@ def quote_command(
     scenario: Annotated[
         str | None,
         typer.Argument(
-            help="A scenario file, the name of a shipped one, a `vllm serve …` line "
-            "in quotes, or - to read YAML from stdin. Flags win over it.",
+            help="A scenario file, the name of a shipped one, a line that starts a "
+            "server (`vllm serve …`) in quotes, or - to read YAML from stdin. Flags "
+            "win over it.",
             show_default=False,
         ),
     ] = None,
@@ -135,14 +136,14 @@ def quote_command(
 
 
 def scenario_file(name: str | None) -> "ScenarioFile | None":
-    """Read the scenario: stdin, a file, one that ships, or a vLLM command."""
+    """Read the scenario: stdin, a file, one that ships, or a server's command."""
+    from dayrate.scenario.launch import from_launch, is_launch  # noqa: PLC0415
     from dayrate.scenario.read import parse_scenario, read_scenario  # noqa: PLC0415
-    from dayrate.scenario.vllm import from_vllm, is_vllm  # noqa: PLC0415
 
-    if name is not None and is_vllm(name):
-        file, ignored = from_vllm(name)
+    if name is not None and is_launch(name):
+        file, ignored = from_launch(name)
         if ignored:
-            say(f"Not used from the vllm line: {', '.join(ignored)}.")
+            say(f"Not used from the pasted line: {', '.join(ignored)}.")
         return file
     if name == "-":
         return parse_scenario(sys.stdin.read(), name="stdin")

@@ -37,8 +37,9 @@ def simulate_command(
     scenario: Annotated[
         str | None,
         typer.Argument(
-            help="A scenario file, the name of a shipped one, a `vllm serve …` line "
-            "in quotes, or - to read YAML from stdin. Flags win over it.",
+            help="A scenario file, the name of a shipped one, a line that starts a "
+            "server (`vllm serve …`) in quotes, or - to read YAML from stdin. Flags "
+            "win over it.",
             show_default=False,
         ),
     ] = None,

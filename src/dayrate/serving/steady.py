@@ -130,7 +130,7 @@ def capacity(replica: Replica, traffic: Traffic, slo: Slo) -> Capacity:
     ok = feasible & fits
     further = np.stack([starts, np.minimum(starts * (1 + 1e-4), most)])
     both = mean_cycle(replica, traffic, further)
-    cycle, (tpot, ttft) = both.at(0), latencies(both)
+    cycle, (tpot, ttft) = both.at(0), map(np.asarray, latencies(both))
     beyond = tpot[1], ttft[1]
     binding = _binding(limits, starts, fits=fits, beyond=beyond, slo=slo)
     return Capacity(
