@@ -96,6 +96,7 @@ def deployment() -> Deployment:
         data_parallel_size=1,
         weights_dtype="bf16",
         kv_cache_dtype="bf16",
+        engine="vllm",
         max_num_seqs=256,
         max_num_batched_tokens=8192,
         gpu_memory_utilization=0.9,

@@ -48,6 +48,7 @@ class ServedBy:
     submitted_tokens: float
 
 
+@functools.cache
 def engine_names() -> tuple[str, ...]:
     """List the engines that a deployment may name.
 
