@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dayrate.cli.measure import options
 from dayrate.cli.measure.talk import talking
 from dayrate.cli.output import asked_words, colour, page_width, write
 
@@ -15,24 +16,9 @@ EPILOG = "Example: dayrate measure calibrate --full-load-watts 65"
 
 def calibrate_command(
     *,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="llama.cpp|transformers", help="Which engine runs the model."
-        ),
-    ] = "llama.cpp",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            metavar="number",
-            help="Threads that compute; all that this process may use unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    rounds: Annotated[
-        int,
-        typer.Option(metavar="number", help="Times that each point is timed."),
-    ] = 3,
+    engine: options.Engine = "llama.cpp",
+    threads: options.AllThreads = None,
+    rounds: options.Rounds = 3,
     full_load_watts: Annotated[
         float | None,
         typer.Option(
@@ -57,16 +43,8 @@ def calibrate_command(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    lang: Annotated[
-        str | None,
-        typer.Option(
-            metavar="en|zh",
-            envvar="DAYRATE_LANG",
-            help="Language of the text.",
-            show_default="en",
-        ),
-    ] = None,
+    as_json: options.AsJson = False,
+    lang: options.Lang = None,
 ) -> None:
     """Time short runs of a small model here, and fit the coefficients of a quote.
 

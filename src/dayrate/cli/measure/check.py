@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dayrate.cli.measure import options
 from dayrate.cli.measure.talk import talking
 from dayrate.cli.output import asked_words, colour, page_width, write
 
@@ -15,16 +16,8 @@ EPILOG = "Example: dayrate measure check --json"
 
 def check_command(
     *,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="llama.cpp|transformers", help="Which engine runs the model."
-        ),
-    ] = "llama.cpp",
-    rounds: Annotated[
-        int,
-        typer.Option(metavar="number", help="Times that each point is timed."),
-    ] = 3,
+    engine: options.Engine = "llama.cpp",
+    rounds: options.Rounds = 3,
     streams: Annotated[
         int,
         typer.Option(metavar="number", min=1, help="Requests that decode together."),
@@ -41,16 +34,8 @@ def check_command(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    lang: Annotated[
-        str | None,
-        typer.Option(
-            metavar="en|zh",
-            envvar="DAYRATE_LANG",
-            help="Language of the text.",
-            show_default="en",
-        ),
-    ] = None,
+    as_json: options.AsJson = False,
+    lang: options.Lang = None,
 ) -> None:
     """Predict speeds from the calibration, measure them, and print both.
 

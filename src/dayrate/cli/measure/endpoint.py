@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dayrate.cli.measure import endpoint_options as flag
+from dayrate.cli.measure import options
 from dayrate.cli.output import (
     asked_words,
     colour,
@@ -82,8 +83,8 @@ def endpoint_command(
     engine_version: flag.EngineVersion = "",
     results: flag.Results = None,
     requests: flag.Requests = None,
-    as_json: flag.AsJson = False,
-    lang: flag.Lang = None,
+    as_json: options.AsJson = False,
+    lang: options.Lang = None,
 ) -> None:
     """Send requests to a server within a budget, and report what came back.
 

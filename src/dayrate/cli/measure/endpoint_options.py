@@ -303,13 +303,3 @@ Requests = Annotated[
         "Write every request: JSON lines if it ends in .jsonl, else CSV.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Lang = Annotated[
-    str | None,
-    typer.Option(
-        metavar="en|zh",
-        envvar="DAYRATE_LANG",
-        help="Language of the text.",
-        show_default="en",
-    ),
-]

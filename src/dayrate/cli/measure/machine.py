@@ -1,9 +1,6 @@
 """``dayrate measure machine``: what this machine is and what it reaches."""
 
-from typing import Annotated
-
-import typer
-
+from dayrate.cli.measure import options
 from dayrate.cli.measure.talk import talking
 from dayrate.cli.output import asked_words, colour, page_width, write
 
@@ -14,24 +11,9 @@ EPILOG = "Example: dayrate measure machine --threads 1"
 
 def machine_command(
     *,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            metavar="number",
-            help="Threads that compute; all that this process may use unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    lang: Annotated[
-        str | None,
-        typer.Option(
-            metavar="en|zh",
-            envvar="DAYRATE_LANG",
-            help="Language of the text.",
-            show_default="en",
-        ),
-    ] = None,
+    threads: options.AllThreads = None,
+    as_json: options.AsJson = False,
+    lang: options.Lang = None,
 ) -> None:
     """Find processor, caches, memory, accelerators and power meters; time products.
 

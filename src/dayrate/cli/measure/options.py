@@ -6,18 +6,21 @@ import typer
 
 __all__ = [
     "Accelerator",
+    "AllThreads",
     "AsJson",
     "Backend",
     "Currency",
     "Device",
     "DtypeName",
     "Electricity",
+    "Engine",
     "Fx",
     "Lang",
     "MachinePrice",
     "MaxModelLen",
     "MaxNewTokens",
     "Model",
+    "Rounds",
     "Seed",
     "Temperature",
     "Threads",
@@ -107,6 +110,27 @@ Threads = Annotated[
         rich_help_panel=_MACHINE,
         show_default=False,
     ),
+]
+AllThreads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="number",
+        help="Threads that compute; all that this process may use unless given.",
+        show_default=False,
+    ),
+]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="llama.cpp|transformers",
+        help="Which engine runs the model.",
+    ),
+]
+Rounds = Annotated[
+    int,
+    typer.Option("--rounds", metavar="number", help="Times that each point is timed."),
 ]
 DtypeName = Annotated[
     str,

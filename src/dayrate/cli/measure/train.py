@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dayrate.cli.measure import options
 from dayrate.cli.output import asked_words, colour, page_width, say, write
 from dayrate.errors import InvalidInput
 
@@ -128,38 +129,16 @@ def train_command(
             show_default=False,
         ),
     ] = None,
-    electricity: Annotated[
-        str | None,
-        typer.Option(
-            metavar="amount/kWh",
-            help='Tariff, such as "0.65 CNY/kWh"; plain numbers are USD.',
-            show_default=False,
-        ),
-    ] = None,
-    machine_price: Annotated[
-        str | None,
-        typer.Option(
-            metavar="amount/hour",
-            help="Price of an hour of this machine.",
-            show_default=False,
-        ),
-    ] = None,
+    electricity: options.Electricity = None,
+    machine_price: options.MachinePrice = None,
     threads: Annotated[
         int, typer.Option(help="Processor threads.", metavar="number")
     ] = 1,
     device: Annotated[
         str, typer.Option(help="Where to train.", metavar="cpu|cuda")
     ] = "cpu",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    lang: Annotated[
-        str | None,
-        typer.Option(
-            metavar="en|zh",
-            envvar="DAYRATE_LANG",
-            help="Language of the text.",
-            show_default="en",
-        ),
-    ] = None,
+    as_json: options.AsJson = False,
+    lang: options.Lang = None,
 ) -> None:
     """Train a small model here; say its speed and its cost, and those of GPT-3.
 
