@@ -73,7 +73,7 @@ def model_ids() -> tuple[str, ...]:
 
 def model_row(name: str) -> Row:
     """Return the catalogue row a name means, as written in the data."""
-    return _by_id()[_resolve(name)]
+    return store.row("models", name) or _by_id()[_resolve(name)]
 
 
 def model_config(name: str) -> Mapping[str, Any]:
@@ -184,7 +184,7 @@ def _written_out(name: str, shape: re.Match[str]) -> ModelSpec:
 
 def _config(row: Row) -> tuple[Mapping[str, Any], Row]:
     """Return a row's config and the row it comes from."""
-    base = _by_id()[row["config_of"]] if "config_of" in row else row
+    base = model_row(row["config_of"]) if "config_of" in row else row
     return {**base["config"], **row.get("with", {})}, base
 
 

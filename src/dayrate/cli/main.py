@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 a bug of ours, 2 the input, 3 no plan meets the request.
 """
 
+import gc
 import os
 import sys
 import traceback
@@ -80,6 +81,7 @@ def root(
 
 def run() -> None:
     """Entry point of the ``dayrate`` command."""
+    gc.set_threshold(100_000)  # modules and data are no garbage: a tenth of the time
     sys.exit(main(sys.argv[1:]))
 
 
