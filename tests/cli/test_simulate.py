@@ -49,6 +49,22 @@ def test_a_seed_repeats_and_another_does_not(capsys: Captured) -> None:
     assert outs[0] == outs[1] != outs[2]
 
 
+@pytest.mark.parametrize(
+    ("flags", "chunked"),
+    [
+        ([], True),
+        (["--engine", "llama.cpp"], False),
+        (["--engine", "llama.cpp", "--enable-chunked-prefill"], True),
+        (["--no-enable-chunked-prefill"], False),
+    ],
+)
+def test_prompts_are_chunked_as_the_engine_does(
+    flags: list[str], chunked: bool, capsys: Captured
+) -> None:
+    assert main([*DRAWN, *flags, "--duration", "20", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["limits"]["chunked_prefill"] == chunked
+
+
 def test_a_request_too_long_is_counted(tmp_path: Path, capsys: Captured) -> None:
     path = tmp_path / "long.csv"
     rows = [f"{i},10,10" for i in range(9)] + ["9,2000,10"]

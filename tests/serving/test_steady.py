@@ -280,3 +280,15 @@ def test_engine_limits_are_per_scheduler() -> None:
     assert replica.max_sequences == 200
     assert replica.max_step_tokens == 4 * 2048
     assert replica.parallelism == Parallelism(2, 2, 1, 2)
+
+
+def test_room_for_whole_answers_holds_fewer_requests() -> None:
+    free, kept = (
+        capacity(engine(gpu_memory_utilization=0.32, reserves_output=r), CHAT, OFFLINE)
+        for r in (False, True)
+    )
+    assert free.binding == kept.binding == "memory"
+    whole = CHAT.input_tokens + CHAT.output_tokens
+    ratio = float(kept.kv_sequences) / float(free.kv_sequences)
+    assert ratio == pytest.approx(float(CHAT.context_tokens / whole))
+    assert kept.requests_per_s < free.requests_per_s

@@ -16,7 +16,7 @@ _PARTS = ("compute", "memory", "collective", "overhead")
 
 def write_memory(r: Resolved, plan: Plan, w: Working) -> None:
     """Write how an accelerator's memory is shared and how many sequences that holds."""
-    m = plan.replica.memory(r.traffic.context_tokens)
+    m = plan.replica.memory(plan.replica.kept_tokens(r.traffic))
     engine = plan.replica.engine
     used_bytes = r.machine.hbm_bytes * engine.gpu_memory_utilization
     used = "deployment.gpu_memory_utilization * accelerator.hbm_gib"

@@ -330,6 +330,7 @@ def _engine(
         chunked_prefill=served.chunked_prefill,
         submitted_tokens=served.submitted_tokens,
         free_memory_frac=served.free_memory_frac,
+        reserves_output=served.reserves_output,
         request_s=calibrated_request_s(setting),
         speculation=speculation,
     )

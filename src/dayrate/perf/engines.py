@@ -35,6 +35,8 @@ class ServedBy:
         Whether long prompts are computed in parts, beside decoding.
     submitted_tokens : float
         Tokens of a prompt after which a pipeline drains. [token]
+    reserves_output : bool
+        Whether a request is admitted only where its whole answer has room.
     """
 
     id: str
@@ -46,6 +48,7 @@ class ServedBy:
     free_memory_frac: float
     chunked_prefill: bool
     submitted_tokens: float
+    reserves_output: bool
 
 
 @functools.cache
@@ -115,6 +118,7 @@ def served_by(engine: str) -> ServedBy:
         free_memory_frac=row.get("free_memory_frac", 1.0),
         chunked_prefill=row["chunked_prefill"],
         submitted_tokens=float(row.get("submitted_tokens", "inf")),
+        reserves_output=row["reserves_output"],
     )
 
 

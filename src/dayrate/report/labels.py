@@ -105,7 +105,7 @@ _LINES: Mapping[str, str] = {
     "free_memory_frac": mark("share of the free memory that the cache gets"),
     "weights_gib": mark("weights on the fullest accelerator"),
     "workspace_gib": mark("room to compute in"),
-    "sequence_gib": mark("cache of one sequence of mean context"),
+    "sequence_gib": mark("cache kept for a sequence"),
     "cache_gib": mark("room for cache"),
     "compute_ms": mark("bound by arithmetic"),
     "memory_ms": mark("bound by memory bandwidth"),

@@ -32,7 +32,8 @@ class Engine:
     prompt: llama.cpp hands over 2048 at a time. ``request_s`` passes before the first
     token outside the model: network, tokenizer, scheduling. ``speculation`` drafts
     tokens for every decoding sequence. The cache gets ``free_memory_frac`` of what
-    weights and workspace leave: TensorRT-LLM's setting.
+    weights and workspace leave: TensorRT-LLM's setting. ``reserves_output`` admits a
+    request only where its whole answer has room.
     """
 
     max_num_seqs: Num
@@ -43,6 +44,7 @@ class Engine:
     request_s: Num = 0.0
     speculation: Speculation | None = None
     free_memory_frac: Num = 1.0
+    reserves_output: bool = False
 
     @property
     def decode_tokens_each(self) -> int:
@@ -169,6 +171,12 @@ class Replica:
     def max_step_tokens(self) -> Num:
         """Tokens that the engine admits to one step of the replica. [token]"""
         return self.engine.max_num_batched_tokens * self.schedulers
+
+    def kept_tokens(self, traffic: Traffic) -> Num:
+        """Tokens of a running request that the cache has room for, on average."""
+        if self.engine.reserves_output:
+            return traffic.input_tokens + traffic.output_tokens
+        return traffic.context_tokens
 
     def step(self, shape: StepShape) -> StepTime:
         """Time of one step, drafts and their verification included."""

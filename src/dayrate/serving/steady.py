@@ -138,7 +138,7 @@ def capacity(replica: Replica, traffic: Traffic, slo: Slo) -> Capacity:
         batch=_or_nan(cycle.batch, ok),
         tpot_s=tpot[0],
         ttft_s=ttft[0],
-        kv_sequences=replica.memory(traffic.context_tokens).kv_sequences,
+        kv_sequences=replica.memory(replica.kept_tokens(traffic)).kv_sequences,
         binding=str(binding) if binding.ndim == 0 else binding,
     )
 
@@ -380,7 +380,7 @@ def static_batch_seconds(replica: Replica, traffic: Traffic, batch: Num) -> Num:
 
 def _start_limits(replica: Replica, traffic: Traffic) -> list[Num]:
     """Bound the starts per step by memory, sequences and tokens (see `_LIMITS`)."""
-    memory = replica.memory(traffic.context_tokens)
+    memory = replica.memory(replica.kept_tokens(traffic))
     decoded = traffic.decode_steps * replica.engine.decode_tokens_each
     tokens_per_start = decoded + traffic.uncached_tokens
     in_budget = replica.max_step_tokens / tokens_per_start
