@@ -54,6 +54,7 @@ class FleetRun:
     to wait for one to start; NaN where it never did. ``serving`` gives, for each
     replica, its number in the simulation, or -1 for one that never got ready. At
     ``end_s`` the last request has come and gone, or the time given was over.
+    ``apart`` are the replicas for prompts and those for answers, where they differ.
     """
 
     run: Simulation
@@ -61,6 +62,12 @@ class FleetRun:
     sent_s: Floats
     serving: Ints
     end_s: float
+    apart: "tuple[FleetRun, FleetRun] | None" = None
+
+    @property
+    def pools(self) -> "tuple[FleetRun, ...]":
+        """Replicas that do the same work, together; those for prompts come first."""
+        return (self,) if self.apart is None else self.apart
 
 
 def simulate_fleet(
