@@ -331,7 +331,8 @@ def _before_replicas(fleet: FleetRun) -> npt.NDArray[np.int64]:
     for pool in fleet.pools:
         fits = pool.run.status != at.TOO_LONG
         sent = np.sort(pool.sent_s[fits & ~np.isnan(pool.sent_s)])
-        came = np.searchsorted(pool.run.arrival_s[fits], when, side="right")
+        arrival = np.sort(pool.run.arrival_s[fits])
+        came = np.searchsorted(arrival, when, side="right")
         waiting += came - np.searchsorted(sent, when, side="right")
     return waiting
 

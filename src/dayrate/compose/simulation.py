@@ -229,7 +229,7 @@ def _end_s(run: Simulation, scenario: Scenario, ask: Ask) -> float:
     drawn_s = 0.0
     if scenario.workload.trace is None and by_time:
         drawn_s = ask.duration_s
-    return max(run.end_s, float(run.arrival_s[-1]), drawn_s)
+    return max(run.end_s, float(run.arrival_s.max()), drawn_s)
 
 
 def _machine(sized: Sized, ask: Ask, demand: Demanded) -> tuple[Limits, StepLaw]:

@@ -101,6 +101,36 @@ REGIMES: dict[str, tuple[RequestList, Limits]] = {
 }
 
 
+def talking(requests: RequestList, seed: int = 3) -> RequestList:
+    """Two of three requests wait for the end of one before, and a while."""
+    rng, n = np.random.default_rng(seed), len(requests.arrival_s)
+    after, free = np.full(n, -1), list[int]()
+    for i in range(n):
+        if free and rng.random() < 2 / 3:
+            after[i] = free.pop(rng.integers(len(free)))
+        free.append(i)
+    return dataclasses.replace(requests, after=after)
+
+
+#: The same, where arrivals depend on what is done.
+TALKS: dict[str, tuple[RequestList, Limits]] = {
+    name: (
+        talking(dataclasses.replace(requests, priority=None, cancel_s=None)),
+        limits,
+    )
+    for name, (requests, limits) in REGIMES.items()
+    if name not in {"cancelled", "ranked"}
+}
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> tuple[RequestList, Limits]:
+    """Any few requests, of which some wait for others."""
+    requests, limits = draw(cases())
+    requests = dataclasses.replace(requests, priority=None, cancel_s=None)
+    return talking(requests, draw(st.integers(0, 99))), limits
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[RequestList, Limits]:
     """Any few requests on any small replica."""

@@ -145,6 +145,7 @@ def _row(states: State, r: int) -> State:
         states.batch[r],
         states.heap[r],
         states.cancels[r],
+        states.coming[r],
         states.users[r],
         states.older[r],
         states.newer[r],

@@ -25,6 +25,7 @@ from dayrate.serving.simulator.memory import (
 from dayrate.serving.simulator.queueing import (
     arrive,
     cancel_waiting,
+    come_after,
     expire,
     give_slot,
     leave_queue,
@@ -50,6 +51,7 @@ from dayrate.serving.simulator.state import (
     CANCELS,
     CHUNKED,
     CLOCK,
+    CLOSED,
     COMPUTED,
     CONTEXT,
     DONE,
@@ -359,6 +361,8 @@ def _done(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
     s.n[N_DONE] += 1
     release(q, w, s, k, tokens)
     give_slot(s, k)
+    if s.n[CLOSED]:
+        come_after(q, s, i, s.x[NOW])
 
 
 def _tick(q: Requests, w: Fate, s: State, steps: int) -> None:

@@ -140,6 +140,11 @@ def simulate_disaggregated(
     Apart
         By request, and by pool.
 
+    Raises
+    ------
+    InvalidInput
+        Requests wait for the end of others.
+
     Notes
     -----
     A prompt's cache leaves when all of it is computed, and caches leave a replica one
@@ -160,6 +165,7 @@ def simulate_disaggregated(
     .. [1] Y. Zhong et al., "DistServe", OSDI 2024, arXiv:2401.09670.
     .. [2] P. Patel et al., "Splitwise", ISCA 2024, arXiv:2311.18677.
     """
+    requests.require_known_arrivals()
     whole = np.asarray(requests.input_tokens) + np.asarray(requests.output_tokens)
     most = limits.kv_blocks * limits.block_tokens + 1 - 2 * limits.draft_tokens
     fits = np.flatnonzero(whole <= min(most, limits.max_context_tokens))

@@ -6,7 +6,7 @@ from dayrate.serving.simulator.engine import simulate
 from dayrate.serving.simulator.inputs import Limits, RequestList
 from dayrate.serving.simulator.law import StepLaw
 
-__all__ = ["FLAT", "ONE_BY_ONE", "SMALL", "TWO"]
+__all__ = ["FLAT", "ONE_BY_ONE", "SMALL", "TALK", "TWO"]
 
 FLAT = StepLaw(
     dense_s=np.array([0.0, *[0.01] * 4096]),
@@ -24,3 +24,5 @@ SMALL = Limits(max_num_seqs=64, max_step_tokens=2048, kv_blocks=1000)
 #: Two requests of three tokens each, a second apart.
 TWO = RequestList([0.0, 1.0], [100, 100], [3, 3])
 ONE_BY_ONE = simulate(TWO, FLAT, SMALL)
+#: Two turns: the second comes 0.2 s after the answer to the first.
+TALK = simulate(RequestList([0.0, 0.2], [100, 200], [3, 3], after=[-1, 0]), FLAT, SMALL)

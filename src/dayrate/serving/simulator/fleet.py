@@ -110,7 +110,8 @@ def simulate_fleet(
     Raises
     ------
     InvalidInput
-        The compiled engine is asked for with a routing it does not have here.
+        The compiled engine is asked for with a routing it does not have here, or
+        requests wait for the end of others.
 
     Examples
     --------
@@ -125,6 +126,7 @@ def simulate_fleet(
     .. [1] Kubernetes, "Horizontal Pod Autoscaling" and "Pod Lifecycle" (a pod that
        ends takes no traffic and finishes what it has).
     """
+    requests.require_known_arrivals()
     if route is not Routing.ROUND_ROBIN:
         if engine is EngineKind.NUMBA:
             raise InvalidInput(

@@ -3,6 +3,9 @@
 Requests that have not started wait where they arrived: from ``HEAD`` on, each follows
 the last. Those preempted go before them, the last one first, as it was the first to
 come. Where ranks count, both wait in one heap.
+
+Where a request comes only after another has ended, its arrival is not known before.
+Those that are known wait in a heap to come, and follow each other as they come.
 """
 
 from dayrate.serving.simulator.memory import forget
@@ -12,10 +15,13 @@ from dayrate.serving.simulator.state import (
     CANCELLED,
     CANCELLING,
     CANCELS,
+    CLOSED,
+    COMING,
     DROPPED,
     FRESH,
     HEAD,
     HEAPED,
+    LAST,
     MAX_WAITING,
     N_WAITING,
     NEXT,
@@ -34,7 +40,15 @@ from dayrate.serving.simulator.state import (
     State,
 )
 
-__all__ = ["arrive", "expire", "leave_queue", "return_to_queue", "take_slot"]
+__all__ = [
+    "arrive",
+    "come_after",
+    "expire",
+    "leave_queue",
+    "return_to_queue",
+    "send",
+    "take_slot",
+]
 
 
 def arrive(q: Requests, w: Fate, s: State) -> None:
@@ -61,9 +75,15 @@ def arrive(q: Requests, w: Fate, s: State) -> None:
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
     n, now_s = s.n, s.x[NOW]
-    i = n[NEXT]
-    while i >= 0 and (w.status[i] != WAITING or q.arrival_s[i] <= now_s):
+    i, closed = n[NEXT], n[CLOSED]
+    while i >= 0 and (
+        q.arrival_s[i] <= now_s or (w.status[i] != WAITING and not closed)
+    ):
         taken = w.status[i] == WAITING
+        if closed:
+            _come(q, s)
+            if not taken:
+                come_after(q, s, i, q.arrival_s[i])
         if taken and n[N_WAITING] >= n[MAX_WAITING]:
             taken = not _turn_away(q, w, s, i)
         if taken:
@@ -74,12 +94,98 @@ def arrive(q: Requests, w: Fate, s: State) -> None:
             else:
                 if n[FRESH] == 0:
                     n[HEAD] = i
+                elif closed:
+                    q.follows[n[LAST]] = i
+                if closed:
+                    n[LAST] = i
                 n[FRESH] += 1
             if n[CANCELLING]:
                 _push(s.cancels, q.cancel_s, n[CANCELS], i)
                 n[CANCELS] += 1
-        i = _following(q, s, i)
+        i = n[NEXT] if closed else _following(q, s, i)
     n[NEXT] = i
+
+
+def send(q: Requests, s: State, i: int) -> None:
+    """Let a request come to a replica, at its arrival.
+
+    Parameters
+    ----------
+    q, s : Requests, State
+        The requests, the replica.
+    i : int
+        Position of the request; where arrivals are all known, after those sent. [1]
+
+    Returns
+    -------
+    None
+        The replica knows of it.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> ONE_BY_ONE.replica.tolist()
+    [0, 0]
+
+    References
+    ----------
+    .. [1] A. M. Law, "Simulation Modeling and Analysis", 5th ed., 2015 (event lists).
+    """
+    n = s.n
+    if n[CLOSED]:
+        _push(s.coming, q.arrival_s, n[COMING], i)
+        n[COMING] += 1
+        n[NEXT] = s.coming[0]
+        return
+    if n[LAST] >= 0:  # who waits is found by who came before
+        q.follows[n[LAST]] = i
+    if n[NEXT] < 0:
+        n[NEXT] = i
+    n[LAST] = i
+
+
+def come_after(q: Requests, s: State, i: int, when_s: float) -> None:
+    """Let the request that waits for the end of another come, a while after it.
+
+    Parameters
+    ----------
+    q, s : Requests, State
+        The requests, the replica.
+    i : int
+        Position of the request that has ended. [1]
+    when_s : float
+        When. [s]
+
+    Returns
+    -------
+    None
+        The arrival is known, and the replica knows of it.
+
+    Examples
+    --------
+    A second request that comes 0.2 s after the end of the first:
+
+    >>> from dayrate.serving.simulator.examples import TALK
+    >>> TALK.arrival_s.round(2).tolist(), TALK.done_s.round(2).tolist()
+    ([0.0, 0.23], [0.03, 0.26])
+
+    References
+    ----------
+    .. [1] B. Schroeder, A. Wierman, M. Harchol-Balter, "Open Versus Closed: A
+       Cautionary Tale", NSDI 2006.
+    """
+    j = q.then[i]
+    if j >= 0:
+        q.arrival_s[j] = when_s + q.think_s[j]
+        send(q, s, j)
+
+
+def _come(q: Requests, s: State) -> None:
+    """Take the next to come out of the heap."""
+    n = s.n
+    n[COMING] -= 1
+    _pop(s.coming, q.arrival_s, n[COMING])
+    n[NEXT] = s.coming[0] if n[COMING] > 0 else -1
 
 
 def _following(q: Requests, s: State, i: int) -> int:
@@ -97,6 +203,8 @@ def _turn_away(q: Requests, w: Fate, s: State, i: int) -> bool:
     if full:
         w.status[i] = REJECTED
         s.n[DROPPED] += 1
+        if s.n[CLOSED]:
+            come_after(q, s, i, q.arrival_s[i])
     return full
 
 
@@ -134,6 +242,8 @@ def expire(q: Requests, w: Fate, s: State, when_s: float) -> None:
         leave_queue(q, w, s)
         w.status[i] = TIMED_OUT
         n[DROPPED] += 1
+        if n[CLOSED]:
+            come_after(q, s, i, q.arrival_s[i] + s.x[TIMEOUT_S])
 
 
 def leave_queue(q: Requests, w: Fate, s: State) -> None:
@@ -371,10 +481,14 @@ def give_slot(s: State, k: int) -> None:
     s.n[SPARE] = k
 
 
+def _before(key: Floats, i: int, j: int) -> bool:
+    return key[i] < key[j] or (key[i] == key[j] and i < j)
+
+
 def _push(heap: Ints, key: Floats, size: int, i: int) -> None:
-    """Add an item to a heap of ``size`` items, lowest key first."""
+    """Add an item to a heap of ``size`` items, lowest key first, then lowest item."""
     at = size
-    while at > 0 and key[i] < key[heap[(at - 1) // 2]]:
+    while at > 0 and _before(key, i, heap[(at - 1) // 2]):
         heap[at] = heap[(at - 1) // 2]
         at = (at - 1) // 2
     heap[at] = i
@@ -385,9 +499,9 @@ def _pop(heap: Ints, key: Floats, size: int) -> None:
     i = heap[size]
     at, child = 0, 1
     while child < size:
-        if child + 1 < size and key[heap[child + 1]] < key[heap[child]]:
+        if child + 1 < size and _before(key, heap[child + 1], heap[child]):
             child += 1
-        if key[i] <= key[heap[child]]:
+        if not _before(key, heap[child], i):
             break
         heap[at] = heap[child]
         at, child = child, 2 * child + 1

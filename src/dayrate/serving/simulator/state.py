@@ -21,7 +21,9 @@ SPARE, SLOTS = 36, 37
 # the step that is being put together, and counts
 PARTIAL, COMPUTED, PREFILL, ENDING, PREEMPTED = range(38, 43)
 ITERATIONS, SAMPLE, DROPPED, N_DONE = range(43, 47)
-N_PLACES = 47
+# whether requests wait for the end of others, and how many are on their way
+CLOSED, COMING = 47, 48
+N_PLACES = 49
 
 # places in State.x
 NOW, CONTEXT, PAIRS, READ, BUSY_S, TIMEOUT_S, SAMPLE_AT, SAMPLE_S = range(8)
@@ -47,12 +49,14 @@ Ints: TypeAlias = Any
 class Requests(NamedTuple):
     """What is asked, by request; what nobody asks for is empty."""
 
-    arrival_s: Floats
+    arrival_s: Floats  # infinite until it is known, where it comes after another
     input_tokens: Ints
     output_tokens: Ints
     rank: Ints  # service order: lower first
     cancel_s: Floats
     follows: Ints  # the next request of the same replica
+    then: Ints  # who comes after its end; empty where nobody waits for another's
+    think_s: Floats  # how long after
     block_start: Ints  # of the hashed prompt blocks, one more than requests
     block_id: Ints
 
@@ -105,6 +109,7 @@ class State(NamedTuple):
     batch: Ints  # prompts that are done with this step
     heap: Ints  # requests by rank, where ranks count
     cancels: Ints  # requests by the time at which they are cancelled
+    coming: Ints  # requests by arrival, where some wait for the end of others
     users: Ints  # by block id: -1 absent, else sequences that use it
     older: Ints  # unused cached blocks, by age
     newer: Ints
