@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from dayrate.compose.requests import _request_list
 from dayrate.serving.examples import LLAMA_ON_H100
 from dayrate.serving.simulator import core, engine
 from dayrate.serving.simulator import state as at
 from dayrate.serving.simulator.inputs import Limits, RequestList
 from dayrate.serving.simulator.law import Drafts, StepLaw, step_law
+from dayrate.workload.arrivals import ArrivalProcess
+from dayrate.workload.draw import Draw
+from dayrate.workload.lengths import lognormal
+from dayrate.workload.sessions import Dialogue, draw_sessions
 
 LAW = step_law(LLAMA_ON_H100, 8192)
 GUESSED = Drafts(3, 0.7)
@@ -112,6 +117,24 @@ def talking(requests: RequestList, seed: int = 3) -> RequestList:
     return dataclasses.replace(requests, after=after)
 
 
+def conversations(n: int, *, answers: bool = True) -> RequestList:
+    """Turns that begin with all before, and wait for the answer to it."""
+    lengths = (lognormal(mean_tokens=900, cv=1.0), lognormal(mean_tokens=150, cv=0.7))
+    dialogue = Dialogue(4.0, 8.0, closed=True)
+    trace = draw_sessions(
+        dialogue,
+        ArrivalProcess(),
+        n,
+        15.0,
+        lengths=lengths,
+        rng=np.random.default_rng(4),
+    )
+    found = _request_list(trace, 0.0, Draw(dialogue=dialogue))
+    if answers:
+        return found
+    return dataclasses.replace(found, answer_ids=None, answer_offsets=None)
+
+
 #: The same, where arrivals depend on what is done.
 TALKS: dict[str, tuple[RequestList, Limits]] = {
     name: (
@@ -121,6 +144,8 @@ TALKS: dict[str, tuple[RequestList, Limits]] = {
     for name, (requests, limits) in REGIMES.items()
     if name not in {"cancelled", "ranked"}
 }
+TALKS["conversations"] = conversations(300), Limits(64, 2048, 2000)
+TALKS["few blocks"] = conversations(300), Limits(64, 2048, 1000)
 
 
 @st.composite
@@ -143,8 +168,24 @@ def cases(draw: st.DrawFn) -> tuple[RequestList, Limits]:
     if draw(st.booleans()):
         counts = [-(-i // 16) for i in inputs]
         blocks["block_offsets"] = np.concatenate([[0], np.cumsum(counts)])
+        known = draw(st.booleans())  # what the answers say
+        if known:
+            counts = [i // 16 for i in inputs]
+            blocks["block_offsets"] = np.concatenate([[0], np.cumsum(counts)])
+            ends = [(i + o - 1) // 16 for i, o in zip(inputs, outputs, strict=True)]
+            later = np.array(ends) - counts
+            blocks["answer_offsets"] = np.concatenate([[0], np.cumsum(later)])
+            blocks["answer_ids"] = np.array(
+                [
+                    100 * k + j
+                    for k, c, e in zip(ids, counts, ends, strict=True)
+                    for j in range(c, e)
+                ],
+                dtype=np.int64,
+            )
         blocks["block_ids"] = np.array(
-            [100 * k + j for k, c in zip(ids, counts, strict=True) for j in range(c)]
+            [100 * k + j for k, c in zip(ids, counts, strict=True) for j in range(c)],
+            dtype=np.int64,
         )
     if draw(st.booleans()):
         blocks["priority"] = ids

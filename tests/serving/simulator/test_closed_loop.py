@@ -12,11 +12,21 @@ from dayrate.serving.autoscale import Autoscale
 from dayrate.serving.simulator import state as at
 from dayrate.serving.simulator.disaggregated import Pools, simulate_disaggregated
 from dayrate.serving.simulator.engine import simulate
-from dayrate.serving.simulator.examples import FLAT, SMALL
+from dayrate.serving.simulator.examples import FLAT, SMALL, TALK
 from dayrate.serving.simulator.fleet import simulate_fleet
 from dayrate.serving.simulator.inputs import EngineKind, Limits, RequestList, Routing
 
-from .made import LAW, REGIMES, TALKS, drawn, law_of, needs_numba, talking, talks
+from .made import (
+    LAW,
+    REGIMES,
+    TALKS,
+    conversations,
+    drawn,
+    law_of,
+    needs_numba,
+    talking,
+    talks,
+)
 from .test_invariants import same
 
 
@@ -57,8 +67,8 @@ def test_each_waits_for_the_one_before_and_nobody_is_lost(
 @pytest.mark.parametrize("route", Routing)
 @pytest.mark.parametrize("regime", TALKS)
 def test_where_nobody_waits_it_is_the_open_loop(regime: str, route: Routing) -> None:
-    requests, limits = REGIMES[regime]
-    requests = dataclasses.replace(requests, priority=None, cancel_s=None)
+    requests, limits = REGIMES.get(regime, TALKS[regime])
+    requests = dataclasses.replace(requests, priority=None, cancel_s=None, after=None)
     nobody = dataclasses.replace(requests, after=np.full(len(requests.arrival_s), -1))
     a, b = (
         simulate(q, law_of(limits), limits, replicas=3, route=route, samples=20)
@@ -90,6 +100,30 @@ def test_both_engines_agree(regime: str) -> None:
         assert (a.timeline.running == b.timeline.running).all()
 
 
+def test_an_answer_is_found_again_where_the_cache_holds_it() -> None:
+    """100 tokens and 19 stored of the answer are 7 blocks of 16, of 6 the prompt."""
+    assert TALK.hit_tokens.tolist() == [0, 7 * 16]
+    hits = []
+    for answers in (True, False):
+        requests = conversations(300, answers=answers)
+        run = simulate(requests, LAW, Limits(64, 2048, 80_000))
+        after = np.asarray(requests.after)
+        waits = np.flatnonzero(after >= 0)
+        known = run.input_tokens + answers * (run.output_tokens - 1)
+        assert (run.hit_tokens[waits] == known[after[waits]] // 16 * 16).all()
+        hits.append(run.hit_tokens.sum())
+    assert hits[0] > 1.1 * hits[1]
+
+
+def test_fewer_blocks_hold_less() -> None:
+    requests, hits = conversations(300), []
+    for blocks in (1000, 4000, 80_000):
+        run = simulate(requests, LAW, Limits(64, 2048, blocks))
+        fits = run.status == at.DONE
+        hits.append(run.hit_tokens[fits].sum() / run.input_tokens[fits].sum())
+    assert 0 < hits[0] < hits[1] < hits[2]
+
+
 def test_a_slow_replica_is_asked_less() -> None:
     """Whoever waits for an answer asks nothing: no queue grows without end."""
     requests, limits = drawn(600, 60.0), Limits(64, 2048, 80_000)
@@ -111,6 +145,20 @@ def test_who_waits_for_the_wrong_one_is_refused(after: list[int]) -> None:
     n = max(len(after), 2)
     with pytest.raises(InvalidInput):
         RequestList([float(i) for i in range(n)], [1] * n, [1] * n, after=after)
+
+
+def test_an_answer_fills_no_more_blocks_than_it_has_tokens() -> None:
+    requests = RequestList(
+        [0.0],
+        [32],
+        [16],
+        block_offsets=[0, 2],
+        block_ids=[0, 1],
+        answer_offsets=[0, 1],
+        answer_ids=[2],
+    )
+    with pytest.raises(InvalidInput, match="last token"):
+        simulate(requests, FLAT, SMALL)
 
 
 def test_what_does_not_go_with_it_is_refused() -> None:

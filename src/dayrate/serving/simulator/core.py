@@ -13,11 +13,13 @@ under the time of the clock at its last one.
 
 import math
 
+from dayrate.serving.simulator.coming import come_after
 from dayrate.serving.simulator.lookup import decode_series, step_s
 from dayrate.serving.simulator.memory import (
     append,
     attach,
     keep,
+    leave_answer,
     publish,
     release,
     take,
@@ -25,7 +27,6 @@ from dayrate.serving.simulator.memory import (
 from dayrate.serving.simulator.queueing import (
     arrive,
     cancel_waiting,
-    come_after,
     expire,
     give_slot,
     leave_queue,
@@ -359,6 +360,8 @@ def _done(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
     w.status[i] = DONE
     w.done_s[i] = s.x[NOW]
     s.n[N_DONE] += 1
+    if s.n[SHARING]:
+        leave_answer(q, s, i)
     release(q, w, s, k, tokens)
     give_slot(s, k)
     if s.n[CLOSED]:

@@ -148,10 +148,7 @@ def _requests(
     if requests.cancel_s is not None:
         cancel = _column(requests.cancel_s, float)
     arrival, then, think = _waits(requests)
-    offsets, ids = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    if limits.prefix_caching and requests.block_ids is not None:
-        offsets = _column(requests.block_offsets, np.int64)
-        _, ids = np.unique(requests.block_ids, return_inverse=True)
+    offsets, answers, ids = _blocks(requests, limits)
     return at.Requests(
         arrival_s=arrival,
         input_tokens=_column(requests.input_tokens, np.int32),
@@ -162,8 +159,29 @@ def _requests(
         then=then,
         think_s=think,
         block_start=offsets,
-        block_id=ids.astype(np.int64).ravel(),
+        block_answer=answers,
+        block_id=ids,
     )
+
+
+def _blocks(requests: RequestList, limits: Limits) -> tuple[Ints, Ints, Ints]:
+    """Line the blocks of each prompt up, and after them those of its answer."""
+    none = np.zeros(0, dtype=np.int64)
+    if not limits.prefix_caching or requests.block_ids is None:
+        return np.zeros(1, dtype=np.int64), none, none
+    offsets, ids = _column(requests.block_offsets, np.int64), requests.block_ids
+    answers = offsets[1:]
+    if requests.answer_ids is not None and requests.answer_offsets is not None:
+        prompts, later = np.diff(offsets), np.diff(requests.answer_offsets)
+        _check_full(requests, prompts + later, limits.block_tokens)
+        offsets = np.concatenate([[0], np.cumsum(prompts + later)])
+        answers = offsets[:-1] + prompts
+        own = np.arange(offsets[-1]) < np.repeat(answers, prompts + later)
+        both = np.empty(offsets[-1], dtype=np.int64)
+        both[own], both[~own] = ids, requests.answer_ids
+        ids = both
+    _, numbers = np.unique(ids, return_inverse=True)
+    return offsets, np.ascontiguousarray(answers), numbers.astype(np.int64).ravel()
 
 
 def _waits(requests: RequestList) -> tuple[Floats, Ints, Floats]:
@@ -190,6 +208,16 @@ def _first_turns(requests: RequestList) -> Ints | None:
     while (after[first] >= 0).any():
         first = np.where(after[first] >= 0, after[first], first)
     return first
+
+
+def _check_full(requests: RequestList, blocks: Ints, block_tokens: int) -> None:
+    """Refuse blocks that a request does not fill, its last token not stored."""
+    whole = np.asarray(requests.input_tokens) + np.asarray(requests.output_tokens)
+    if (blocks * block_tokens >= whole).any():
+        raise InvalidInput(
+            "A prompt and its answer say more blocks than they fill. Give full blocks "
+            f"of {block_tokens} tokens, the last token of the answer left out."
+        )
 
 
 def _cached_frac(requests: RequestList, limits: Limits) -> float:

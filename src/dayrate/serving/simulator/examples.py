@@ -24,5 +24,18 @@ SMALL = Limits(max_num_seqs=64, max_step_tokens=2048, kv_blocks=1000)
 #: Two requests of three tokens each, a second apart.
 TWO = RequestList([0.0, 1.0], [100, 100], [3, 3])
 ONE_BY_ONE = simulate(TWO, FLAT, SMALL)
-#: Two turns: the second comes 0.2 s after the answer to the first.
-TALK = simulate(RequestList([0.0, 0.2], [100, 200], [3, 3], after=[-1, 0]), FLAT, SMALL)
+#: Two turns: the second comes 0.2 s after the answer to the first, and begins with it.
+TALK = simulate(
+    RequestList(
+        [0.0, 0.2],
+        [100, 200],
+        [20, 3],
+        after=[-1, 0],
+        block_offsets=[0, 6, 18],
+        block_ids=[*range(6), *range(12)],
+        answer_offsets=[0, 1, 1],
+        answer_ids=[6],
+    ),
+    FLAT,
+    SMALL,
+)

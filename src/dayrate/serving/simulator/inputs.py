@@ -99,7 +99,8 @@ class RequestList:
     ``priority`` counts down: lower goes first, as in vLLM; requests of equal priority
     keep their order. ``blocks`` are ids of the prompt's blocks, hashed with their
     prefix, ragged: those of request i are ``ids[offsets[i]:offsets[i + 1]]``. Where
-    they are unknown, ``cached_input_frac`` of each prompt counts as cached.
+    they are unknown, ``cached_input_frac`` of each prompt counts as cached. ``answer``
+    blocks are those that its answer fills, which others may begin with.
     At ``cancel_s`` a request that is not done is let go; never, where it is infinite.
     ``after`` is the position of the request for whose end one waits, -1 for nobody:
     it then comes as long after that end, or after it was dropped, as ``arrival_s``
@@ -115,6 +116,8 @@ class RequestList:
     cached_input_frac: float = 0.0
     cancel_s: Sequence[float] | Floats | None = None
     after: Sequence[int] | Ints | None = None
+    answer_offsets: Sequence[int] | Ints | None = None
+    answer_ids: Sequence[int] | Ints | None = None
 
     def __post_init__(self) -> None:
         arrival = np.asarray(self.arrival_s, dtype=float)

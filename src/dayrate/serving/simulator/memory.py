@@ -28,6 +28,7 @@ __all__ = [
     "cached_blocks",
     "forget",
     "keep",
+    "leave_answer",
     "publish",
     "release",
     "remove",
@@ -62,7 +63,7 @@ def cached_blocks(q: Requests, s: State, i: int) -> int:
     """
     start = q.block_start[i]
     j = start
-    while j < q.block_start[i + 1] and s.users[q.block_id[j]] >= 0:
+    while j < q.block_answer[i] and s.users[q.block_id[j]] >= 0:
         j += 1
     return j - start
 
@@ -358,12 +359,46 @@ def publish(q: Requests, w: Fate, s: State, k: int) -> None:
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
     i = s.request[k]
-    for j in range(q.block_start[i], q.block_start[i + 1]):
+    for j in range(q.block_start[i], q.block_answer[i]):
         block = q.block_id[j]
         if s.users[block] < 0:
             s.users[block] = 1
             w.held[j] = 1
             s.shared[k] += 1
+
+
+def leave_answer(q: Requests, s: State, i: int) -> None:
+    """Cache the blocks that an answer has filled, for prompts that go on from it.
+
+    Parameters
+    ----------
+    q, s : Requests, State
+        The requests, the replica.
+    i : int
+        Position of the request, which is done and is to give its blocks back. [1]
+
+    Returns
+    -------
+    None
+        Blocks of the request are cached ones; it will give back fewer.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import TALK
+    >>> TALK.hit_tokens.tolist()
+    [0, 112]
+
+    References
+    ----------
+    .. [1] vLLM, "Automatic Prefix Caching" (full blocks are hashed as they fill, with
+       generated tokens too; checked 2026-11-22).
+    """
+    for j in range(q.block_start[i + 1] - 1, q.block_answer[i] - 1, -1):
+        block = q.block_id[j]
+        if s.users[block] < 0:
+            s.users[block] = 1
+            s.n[FREE] -= 1  # until the request gives all of its own back
+            _unuse(s, block)
 
 
 def release(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
@@ -400,7 +435,8 @@ def release(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
     if n[SHARING]:
         n[FREE] -= s.shared[k]
         i = s.request[k]
-        for j in range(q.block_start[i], q.block_start[i + 1]):
+        # oldest is what ends the prompt: without what is before, it is of no use
+        for j in range(q.block_answer[i] - 1, q.block_start[i] - 1, -1):
             if w.held[j]:
                 _unuse(s, q.block_id[j])
                 w.held[j] = 0

@@ -3,11 +3,10 @@
 Requests that have not started wait where they arrived: from ``HEAD`` on, each follows
 the last. Those preempted go before them, the last one first, as it was the first to
 come. Where ranks count, both wait in one heap.
-
-Where a request comes only after another has ended, its arrival is not known before.
-Those that are known wait in a heap to come, and follow each other as they come.
 """
 
+from dayrate.serving.simulator.coming import come, come_after
+from dayrate.serving.simulator.heap import pop, push
 from dayrate.serving.simulator.memory import forget
 from dayrate.serving.simulator.state import (
     AGAIN,
@@ -16,7 +15,6 @@ from dayrate.serving.simulator.state import (
     CANCELLING,
     CANCELS,
     CLOSED,
-    COMING,
     DROPPED,
     FRESH,
     HEAD,
@@ -34,19 +32,15 @@ from dayrate.serving.simulator.state import (
     TIMEOUT_S,
     WAITING,
     Fate,
-    Floats,
-    Ints,
     Requests,
     State,
 )
 
 __all__ = [
     "arrive",
-    "come_after",
     "expire",
     "leave_queue",
     "return_to_queue",
-    "send",
     "take_slot",
 ]
 
@@ -81,7 +75,7 @@ def arrive(q: Requests, w: Fate, s: State) -> None:
     ):
         taken = w.status[i] == WAITING
         if closed:
-            _come(q, s)
+            come(q, s)
             if not taken:
                 come_after(q, s, i, q.arrival_s[i])
         if taken and n[N_WAITING] >= n[MAX_WAITING]:
@@ -89,7 +83,7 @@ def arrive(q: Requests, w: Fate, s: State) -> None:
         if taken:
             n[N_WAITING] += 1
             if n[BY_RANK]:
-                _push(s.heap, q.rank, n[HEAPED], i)
+                push(s.heap, q.rank, n[HEAPED], i)
                 n[HEAPED] += 1
             else:
                 if n[FRESH] == 0:
@@ -100,92 +94,10 @@ def arrive(q: Requests, w: Fate, s: State) -> None:
                     n[LAST] = i
                 n[FRESH] += 1
             if n[CANCELLING]:
-                _push(s.cancels, q.cancel_s, n[CANCELS], i)
+                push(s.cancels, q.cancel_s, n[CANCELS], i)
                 n[CANCELS] += 1
         i = n[NEXT] if closed else _following(q, s, i)
     n[NEXT] = i
-
-
-def send(q: Requests, s: State, i: int) -> None:
-    """Let a request come to a replica, at its arrival.
-
-    Parameters
-    ----------
-    q, s : Requests, State
-        The requests, the replica.
-    i : int
-        Position of the request; where arrivals are all known, after those sent. [1]
-
-    Returns
-    -------
-    None
-        The replica knows of it.
-
-    Examples
-    --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.replica.tolist()
-    [0, 0]
-
-    References
-    ----------
-    .. [1] A. M. Law, "Simulation Modeling and Analysis", 5th ed., 2015 (event lists).
-    """
-    n = s.n
-    if n[CLOSED]:
-        _push(s.coming, q.arrival_s, n[COMING], i)
-        n[COMING] += 1
-        n[NEXT] = s.coming[0]
-        return
-    if n[LAST] >= 0:  # who waits is found by who came before
-        q.follows[n[LAST]] = i
-    if n[NEXT] < 0:
-        n[NEXT] = i
-    n[LAST] = i
-
-
-def come_after(q: Requests, s: State, i: int, when_s: float) -> None:
-    """Let the request that waits for the end of another come, a while after it.
-
-    Parameters
-    ----------
-    q, s : Requests, State
-        The requests, the replica.
-    i : int
-        Position of the request that has ended. [1]
-    when_s : float
-        When. [s]
-
-    Returns
-    -------
-    None
-        The arrival is known, and the replica knows of it.
-
-    Examples
-    --------
-    A second request that comes 0.2 s after the end of the first:
-
-    >>> from dayrate.serving.simulator.examples import TALK
-    >>> TALK.arrival_s.round(2).tolist(), TALK.done_s.round(2).tolist()
-    ([0.0, 0.23], [0.03, 0.26])
-
-    References
-    ----------
-    .. [1] B. Schroeder, A. Wierman, M. Harchol-Balter, "Open Versus Closed: A
-       Cautionary Tale", NSDI 2006.
-    """
-    j = q.then[i]
-    if j >= 0:
-        q.arrival_s[j] = when_s + q.think_s[j]
-        send(q, s, j)
-
-
-def _come(q: Requests, s: State) -> None:
-    """Take the next to come out of the heap."""
-    n = s.n
-    n[COMING] -= 1
-    _pop(s.coming, q.arrival_s, n[COMING])
-    n[NEXT] = s.coming[0] if n[COMING] > 0 else -1
 
 
 def _following(q: Requests, s: State, i: int) -> int:
@@ -273,7 +185,7 @@ def leave_queue(q: Requests, w: Fate, s: State) -> None:
     n[N_WAITING] -= 1
     if n[BY_RANK]:
         n[HEAPED] -= 1
-        _pop(s.heap, q.rank, n[HEAPED])
+        pop(s.heap, q.rank, n[HEAPED])
     elif n[AGAIN] >= 0:
         n[AGAIN] = s.chain[n[AGAIN]]
     else:
@@ -297,7 +209,7 @@ def _skip_cancelled(q: Requests, w: Fate, s: State) -> None:
     n = s.n
     while n[HEAPED] > 0 and w.status[s.heap[0]] == CANCELLED:
         n[HEAPED] -= 1
-        _pop(s.heap, q.rank, n[HEAPED])
+        pop(s.heap, q.rank, n[HEAPED])
     while n[AGAIN] >= 0 and w.status[s.request[n[AGAIN]]] == CANCELLED:
         k = n[AGAIN]
         n[AGAIN] = s.chain[k]
@@ -334,7 +246,7 @@ def return_to_queue(q: Requests, w: Fate, s: State, k: int) -> None:
     w.preempted[i] += 1
     n[N_WAITING] += 1
     if n[BY_RANK]:
-        _push(s.heap, q.rank, n[HEAPED], i)
+        push(s.heap, q.rank, n[HEAPED], i)
         n[HEAPED] += 1
     else:
         s.chain[k] = n[AGAIN]
@@ -409,7 +321,7 @@ def next_cancelled(q: Requests, s: State) -> int:
         return -1
     i = s.cancels[0]
     n[CANCELS] -= 1
-    _pop(s.cancels, q.cancel_s, n[CANCELS])
+    pop(s.cancels, q.cancel_s, n[CANCELS])
     return i
 
 
@@ -479,30 +391,3 @@ def give_slot(s: State, k: int) -> None:
     """
     s.chain[k] = s.n[SPARE]
     s.n[SPARE] = k
-
-
-def _before(key: Floats, i: int, j: int) -> bool:
-    return key[i] < key[j] or (key[i] == key[j] and i < j)
-
-
-def _push(heap: Ints, key: Floats, size: int, i: int) -> None:
-    """Add an item to a heap of ``size`` items, lowest key first, then lowest item."""
-    at = size
-    while at > 0 and _before(key, i, heap[(at - 1) // 2]):
-        heap[at] = heap[(at - 1) // 2]
-        at = (at - 1) // 2
-    heap[at] = i
-
-
-def _pop(heap: Ints, key: Floats, size: int) -> None:
-    """Remove the first of a heap, so that ``size`` items are left."""
-    i = heap[size]
-    at, child = 0, 1
-    while child < size:
-        if child + 1 < size and _before(key, heap[child + 1], heap[child]):
-            child += 1
-        if not _before(key, heap[child], i):
-            break
-        heap[at] = heap[child]
-        at, child = child, 2 * child + 1
-    heap[at] = i

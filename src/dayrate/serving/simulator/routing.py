@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from dayrate.serving.simulator.coming import send
 from dayrate.serving.simulator.core import advance
 from dayrate.serving.simulator.memory import cached_blocks
-from dayrate.serving.simulator.queueing import send
 from dayrate.serving.simulator.state import (
     BY_PREFIX,
     N_RUNNING,

@@ -58,6 +58,7 @@ class Requests(NamedTuple):
     then: Ints  # who comes after its end; empty where nobody waits for another's
     think_s: Floats  # how long after
     block_start: Ints  # of the hashed prompt blocks, one more than requests
+    block_answer: Ints  # where those that the answer fills begin
     block_id: Ints
 
 
