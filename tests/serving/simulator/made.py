@@ -12,6 +12,7 @@ from dayrate.compose.requests import _request_list
 from dayrate.serving.examples import LLAMA_ON_H100
 from dayrate.serving.simulator import core, engine
 from dayrate.serving.simulator import state as at
+from dayrate.serving.simulator.examples import opened
 from dayrate.serving.simulator.inputs import Limits, RequestList
 from dayrate.serving.simulator.law import Drafts, StepLaw, step_law
 from dayrate.workload.arrivals import ArrivalProcess
@@ -218,11 +219,8 @@ class Opened:
     @classmethod
     def of(cls, requests: RequestList, limits: Limits) -> "Opened":
         law = law_of(limits)
-        arrays = engine._requests(requests, limits, routed=False)
-        state = engine._state(requests, arrays, limits, 0, 0)
-        work = engine._fate(arrays, engine._fits(arrays, limits))
-        made = (engine._ready(x, False) for x in (arrays, work, state, law.tables))
-        return cls(*made)
+        law = engine._ready(law_of(limits).tables, False)
+        return cls(*opened(requests, limits=limits), law)
 
     def run(self, until_s: float) -> None:
         core.advance(self.q, self.law, self.w, self.s, until_s)

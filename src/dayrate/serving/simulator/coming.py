@@ -28,9 +28,12 @@ def send(q: Requests, s: State, i: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.replica.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import TURNS, opened
+    >>> q, _, s = opened(TURNS)
+    >>> q.arrival_s[1] = 0.5
+    >>> send(q, s, 1)
+    >>> s.n[NEXT], s.n[COMING]
+    (0, 2)
 
     References
     ----------
@@ -100,9 +103,11 @@ def come(q: Requests, s: State) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import TALK
-    >>> TALK.start_s.round(2).tolist()
-    [0.0, 0.4]
+    >>> from dayrate.serving.simulator.examples import TURNS, opened
+    >>> q, _, s = opened(TURNS)
+    >>> come(q, s)
+    >>> s.n[NEXT], s.n[COMING]
+    (-1, 0)
 
     References
     ----------

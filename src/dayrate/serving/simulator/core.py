@@ -19,7 +19,6 @@ from dayrate.serving.simulator.memory import (
     append,
     attach,
     keep,
-    leave_answer,
     publish,
     release,
     take,
@@ -360,8 +359,6 @@ def _done(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
     w.status[i] = DONE
     w.done_s[i] = s.x[NOW]
     s.n[N_DONE] += 1
-    if s.n[SHARING]:
-        leave_answer(q, s, i)
     release(q, w, s, k, tokens)
     give_slot(s, k)
     if s.n[CLOSED]:

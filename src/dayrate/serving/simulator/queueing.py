@@ -60,9 +60,11 @@ def arrive(q: Requests, w: Fate, s: State) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.start_s.tolist()
-    [0.0, 1.0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, w, s = opened()
+    >>> arrive(q, w, s)
+    >>> s.n[N_WAITING]
+    1
 
     References
     ----------
@@ -137,9 +139,13 @@ def expire(q: Requests, w: Fate, s: State, when_s: float) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, w, s = opened()
+    >>> s.x[TIMEOUT_S] = 5.0
+    >>> arrive(q, w, s)
+    >>> expire(q, w, s, 6.0)
+    >>> w.status[0] == TIMED_OUT, s.n[N_WAITING]
+    (True, 0)
 
     References
     ----------
@@ -173,9 +179,12 @@ def leave_queue(q: Requests, w: Fate, s: State) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.queue_s.tolist()
-    [0.0, 0.0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, w, s = opened()
+    >>> arrive(q, w, s)
+    >>> leave_queue(q, w, s)
+    >>> s.n[N_WAITING]
+    0
 
     References
     ----------
@@ -233,9 +242,11 @@ def return_to_queue(q: Requests, w: Fate, s: State, k: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.preemptions.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, w, s = opened(until_s=0.005)  # one runs, in the first slot
+    >>> return_to_queue(q, w, s, 0)
+    >>> w.preempted[0], s.n[AGAIN], s.n[N_WAITING]
+    (1, 0, 1)
 
     References
     ----------
@@ -270,9 +281,12 @@ def cancel_waiting(q: Requests, w: Fate, s: State, i: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import LEAVING, opened
+    >>> q, w, s = opened(LEAVING)
+    >>> arrive(q, w, s)
+    >>> cancel_waiting(q, w, s, 0)
+    >>> w.status[0] == CANCELLED, s.n[N_WAITING]
+    (True, 0)
 
     References
     ----------
@@ -308,9 +322,11 @@ def next_cancelled(q: Requests, s: State) -> int:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import LEAVING, opened
+    >>> q, w, s = opened(LEAVING)
+    >>> arrive(q, w, s)
+    >>> next_cancelled(q, s), next_cancelled(q, s)
+    (0, -1)
 
     References
     ----------
@@ -342,9 +358,10 @@ def take_slot(w: Fate, s: State, i: int) -> int:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, w, s = opened()
+    >>> take_slot(w, s, 1), take_slot(w, s, 0), s.request[:2]
+    (0, 1, [1, 0])
 
     References
     ----------
@@ -381,9 +398,11 @@ def give_slot(s: State, k: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, w, s = opened()
+    >>> give_slot(s, take_slot(w, s, 1))
+    >>> take_slot(w, s, 0)
+    0
 
     References
     ----------
