@@ -23,15 +23,18 @@ PARTIAL, COMPUTED, PREFILL, ENDING, PREEMPTED = range(38, 43)
 ITERATIONS, SAMPLE, DROPPED, N_DONE = range(43, 47)
 # whether requests wait for the end of others, and how many are on their way
 CLOSED, COMING = 47, 48
-N_PLACES = 49
+# the largest part of a prompt in the step that is being put together
+LONGEST = 49
+N_PLACES = 50
 
 # places in State.x
 NOW, CONTEXT, PAIRS, READ, BUSY_S, TIMEOUT_S, SAMPLE_AT, SAMPLE_S = range(8)
 CACHED_FRAC, TOKENS_PER_STEP = 8, 9
-X_PLACES = 10
+LONGEST_PAIRS, LONGEST_READ = 10, 11
+X_PLACES = 12
 
 # places in Law.numbers
-DECODE_FIXED, PREFILL_FIXED, ATTENDED_STEP, READ_STEP, RANKS = range(5)
+DECODE_FIXED, PREFILL_FIXED, ATTENDED_STEP, READ_STEP, RANKS, DATA_RANKS = range(6)
 
 #: Tokens of a decode step are counted in these parts of one, so that they add up alike
 #: however many steps are taken at once.
@@ -75,6 +78,7 @@ class Law(NamedTuple):
     prefill_s: Floats
     draft_s: Floats  # of a draft model, by sequences; empty without one
     draft_prompt_s: Floats  # by prompt tokens
+    routed_s: Floats  # of experts, by tokens; empty where ranks do not share them
     numbers: Floats
 
 
