@@ -1,6 +1,6 @@
 """The event loop compiled: the very same functions, by numba.
 
-Compiling takes about half a minute, so the machine code is kept in the user's cache
+Compiling takes about a minute, so the machine code is kept in the user's cache
 folder, under a name that changes with the source, the interpreter and numba.
 """
 

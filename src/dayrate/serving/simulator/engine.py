@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
 
-#: Requests from which compiling, which takes half a minute once, is worth it.
+#: Requests from which compiling, which takes a minute once, is worth it.
 _MANY = 500_000
 
 
