@@ -204,9 +204,9 @@ def _first_turns(requests: RequestList) -> Ints | None:
     if requests.after is None:
         return None
     after = np.asarray(requests.after)
-    first = np.arange(len(after))
+    first = np.where(after >= 0, after, np.arange(len(after)))
     while (after[first] >= 0).any():
-        first = np.where(after[first] >= 0, after[first], first)
+        first = first[first]  # twice as far back each time
     return first
 
 
