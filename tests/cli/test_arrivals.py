@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 Captured = pytest.CaptureFixture[str]
 MODEL = ["simulate", "--model", "gpt2", "--accelerator", "l4"]
 DRAWN = [*MODEL, "--isl", "300", "--osl", "30", "--request-rate", "10"]
+TALKS = [*DRAWN, "--session-turns", "2", "--closed-loop", "--num-prompts", "50"]
 TRACE = [*MODEL, "--trace", str(EXAMPLES / "azure.csv")]
 
 
@@ -47,7 +48,10 @@ def test_bursts() -> None:
 def test_sessions() -> None:
     dialogue = read(session_turns=3.0, think_time=9.0).dialogue
     assert dialogue is not None
-    assert (dialogue.turns, dialogue.think_s) == (3, 9)
+    assert (dialogue.turns, dialogue.think_s, dialogue.closed) == (3, 9, False)
+    waits = read(session_turns=3.0, closed_loop=True).dialogue
+    assert waits is not None
+    assert (waits.think_s, waits.closed) == (60, True)
     assert read(history="added").history is History.ADDED
 
 
@@ -65,6 +69,7 @@ def test_sessions() -> None:
         ({"burst_ratio": 3.0}, "--arrivals mmpp"),
         ({"arrivals": "gamma", "burst_dwell": 3.0}, "--arrivals mmpp"),
         ({"think_time": 3.0}, "--session-turns"),
+        ({"closed_loop": True}, "--session-turns"),
         ({"history": "some"}, "included, added"),
         ({"request_rate": -1.0}, "above 0"),
         ({"num_prompts": 0}, "1 at least"),
@@ -83,6 +88,7 @@ def test_what_does_not_go_together_is_refused(flags: dict[str, Any], said: str) 
         ["--duration", "5"],
         ["--num-prompts", "100", "--thin", "0.5", "--time-warp", "3"],
         ["--num-prompts", "50", "--session-turns", "3"],
+        ["--num-prompts", "50", "--session-turns", "3", "--closed-loop"],
     ],
 )
 def test_the_same_seed_gives_the_same_bytes(flags: list[str], capsys: Captured) -> None:
@@ -99,6 +105,20 @@ def test_all_at_once(capsys: Captured) -> None:
     assert main([*command, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)["summary"]
     assert summary["requests"] == summary["by_state"]["done"] == 20
+
+
+def test_turns_that_wait_make_a_session_last_longer(capsys: Captured) -> None:
+    found = []
+    for more in ([], ["--closed-loop"]):
+        command = [*DRAWN, "--session-turns", "2", "--num-prompts", "300", *more]
+        command += ["--think-time", "1", "--replicas", "1", "--json"]
+        assert main(command) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    opened, closed = found
+    assert closed["period_s"] > opened["period_s"]
+    assert sum(closed["summary"]["by_state"].values()) == 300
+    assert closed["summary"]["hit_frac"] > 0
+    assert any("after the answer has ended" in note for note in closed["notes"])
 
 
 def test_windows_of_a_file(tmp_path: Path, capsys: Captured) -> None:
@@ -123,6 +143,8 @@ def test_windows_of_a_file(tmp_path: Path, capsys: Captured) -> None:
         ([*TRACE, "--num-prompts", "30000000"], "more than one simulation"),
         ([*TRACE, "--trace-model", "gpt"], "no model column"),
         ([*DRAWN, "--session-turns", "50"], "fewer turns"),
+        ([*TALKS, "--prefill-replicas", "1"], "Leave --closed-loop out"),
+        ([*TALKS, "--autoscale", "reactive"], "Leave --closed-loop out"),
         ([*DRAWN, "--request-rate", "nan"], "above 0"),
     ],
 )

@@ -98,7 +98,30 @@ def test_drafts_and_separate_prefill(trace: str, capsys: Captured) -> None:
         document = json.loads(capsys.readouterr().out)
         p50.append(document["summary"]["tpot"]["p50_s"])
     assert p50[1] < p50[0]
-    assert document["replicas"] == 2
+    assert (document["replicas"], document["prefill_replicas"]) == (2, 1)
+
+
+def test_separate_prefill_is_paid_for_and_says_so(trace: str, capsys: Captured) -> None:
+    bills = []
+    for more in ([], ["--prefill-replicas", "1"]):
+        command = [*MODEL, "--trace", trace, "--replicas", "1", *more, "--json"]
+        assert main(command) == 0
+        found = json.loads(capsys.readouterr().out)
+        bills.append(found["cost"]["total_usd"] / found["period_s"])
+        assert sum(h["usd"] for h in found["hours"]) == pytest.approx(
+            found["cost"]["total_usd"]
+        )
+        assert sum(h["kwh"] for h in found["hours"]) == pytest.approx(
+            found["energy"]["kwh"]
+        )
+    assert bills[1] == pytest.approx(2 * bills[0])
+    assert main([*command[:-1], "--lang", "en"]) == 0
+    out = capsys.readouterr().out
+    assert "of them for prompts alone          1" in out
+    scaled = ["--day", "--autoscale", "reactive", "--prefill-replicas", "1"]
+    scaled += ["--no-compare", "--requests-per-day", "5000"]
+    assert main([*DRAWN, *scaled, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["replicas_mean"] >= 2
 
 
 @pytest.mark.parametrize(

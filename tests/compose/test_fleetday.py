@@ -13,14 +13,23 @@ from dayrate.catalog.price import Pricing
 from dayrate.compose.bill import pricing_of
 from dayrate.compose.deploy import deploy
 from dayrate.compose.fleetday import Asked, Sized, fleet_day, sampled
-from dayrate.compose.policy import policy_of, startup_s, work_of
+from dayrate.compose.policy import (
+    answering,
+    policy_of,
+    prompting,
+    startup_s,
+    work_of,
+    works_of,
+)
 from dayrate.compose.resolve import resolve
 from dayrate.compose.simulation import Ask, SimulatedDay, simulate_scenario
+from dayrate.compose.ways import Ways
 from dayrate.errors import InvalidInput
 from dayrate.scenario.flags import nested
 from dayrate.scenario.schema import scenario_from
 from dayrate.scenario.working import Working
 from dayrate.serving.autoscale import Autoscale, Scaling
+from dayrate.serving.simulator.disaggregated import Pools, simulate_disaggregated
 from dayrate.serving.simulator.fleet import simulate_fleet
 from dayrate.serving.simulator.inputs import Limits, RequestList
 from dayrate.serving.simulator.law import step_law
@@ -60,9 +69,10 @@ def day_of(**flags: Any) -> SimulatedDay:
     st.integers(0, 2),
     st.sampled_from([RENTED, OWNED]),
     st.booleans(),
+    st.booleans(),
 )
 def test_energy_and_cost_are_their_sums_over_time(
-    arrival: list[float], kept: int, sized: Sized, scaling: bool
+    arrival: list[float], kept: int, sized: Sized, scaling: bool, apart: bool
 ) -> None:
     n = len(arrival)
     requests = RequestList(sorted(arrival), [300] * n, [200] * n)
@@ -82,6 +92,11 @@ def test_energy_and_cost_are_their_sums_over_time(
     if kept and sized.pricing is Pricing.OWNED:
         sized = RENTED
     fleet = simulate_fleet(requests, LAW, limits, policy, until_s=5000.0, samples=50)
+    if apart:
+        pools = Pools(2, 3, 0.01, policy=policy if scaling else None)
+        fleet = simulate_disaggregated(
+            requests, LAW, limits, pools, until_s=5000.0, samples=50
+        ).fleet(5000.0)
     day = fleet_day(fleet, policy, Asked(sized, 5000.0, 1000, 4.0))
     total = float(day.cost.total_usd)
     for bins in (day.over_time, day.hours, sampled(day)[1]):
@@ -155,6 +170,49 @@ def test_work_at_capacity_takes_the_inverse_of_it() -> None:
     per_s = float(RENTED.plan.capacity.requests_per_s)
     mean = float(np.mean(each))
     assert mean == pytest.approx(1 / per_s, rel=0.05)
+
+
+def test_prompts_on_their_own_replicas_draw_and_cost_too() -> None:
+    """Each pool's work is that of its capacity; machines and energy are of both."""
+    scenario = scenario_from(nested({**SMALL, "requests_per_day": 20_000}))
+    days = [
+        simulate_scenario(scenario, Ask(replicas=2, day=True, ways=Ways(False, n)))
+        for n in (0, 1, 2)
+    ]
+    rent = [float(d.fleet.cost.total_usd) for d in days]
+    assert rent == pytest.approx([rent[0], rent[0] * 1.5, rent[0] * 2])
+    a = [d.fleet.over_time.amounts for d in days]
+    # one more moves no work
+    assert a[2].work_s.sum() == pytest.approx(a[1].work_s.sum(), rel=1e-3)
+    server, drawn = RENTED.r.server, []
+    for day in a:
+        idle_j = server.idle_w.mid * day.held_s.sum()
+        more_w = server.busy_w.mid - server.idle_w.mid
+        drawn.append(idle_j + more_w * day.work_s.sum())
+    each = [d.fleet.kwh / j for d, j in zip(days, drawn, strict=True)]
+    assert each == pytest.approx([each[0]] * 3)
+    prompts, answers = days[1].fleet.fleet.pools
+    plan, r = RENTED.plan, RENTED.r
+    for pool, way in ((prompts, prompting), (answers, answering)):
+        of_pool, planned = way(r, plan)
+        work = work_of(pool.run, of_pool, planned)
+        per_s = float(planned.capacity.requests_per_s)
+        assert work.mean() == pytest.approx(1 / per_s, rel=0.05)
+    both = works_of(days[1].fleet.fleet, r, plan)
+    assert a[1].work_s.sum() == pytest.approx(sum(w.sum() for w in both), rel=0.01)
+
+
+def test_replicas_that_decode_scale_beside_those_for_prompts() -> None:
+    scenario = scenario_from(
+        nested({**SMALL, "requests_per_day": 20_000, "autoscale": "reactive"})
+    )
+    day = simulate_scenario(scenario, Ask(replicas=3, day=True, ways=Ways(False, 2)))
+    assert day.fixed is not None
+    hours = list(day.fleet.hours.rows())
+    assert min(row["replicas_held"] for row in hours) >= 3
+    assert day.fleet.cost.total_usd < day.fixed.cost.total_usd
+    assert day.fixed.peak_held == 5
+    assert day.prefill_replicas == 2
 
 
 def test_a_larger_model_starts_later() -> None:

@@ -67,6 +67,7 @@ def day_of(policy: Autoscale, fixed: Autoscale | None, hours: int) -> SimulatedD
         accelerator="l4",
         accelerators_per_replica=2,
         replicas=2,
+        prefill_replicas=0,
         closed_form_replicas=2,
         limits=SMALL,
         law=FLAT,

@@ -49,6 +49,7 @@ def test_prompts_grow_and_blocks_nest(turns: float, n: int, seed: int) -> None:
     trace = drawn(turns, n, seed)
     blocks = trace.blocks
     assert blocks is not None
+    assert blocks.answers is not None
     assert trace.arrival_s is not None
     assert (np.diff(trace.arrival_s) >= 0).all()
     assert trace.arrival_s[-1] == pytest.approx(n / 5.0)
@@ -58,11 +59,15 @@ def test_prompts_grow_and_blocks_nest(turns: float, n: int, seed: int) -> None:
         held = (trace.input_tokens + trace.output_tokens)[rows]
         assert (said[1:] > held[:-1]).all()  # all before, and a message
         ids = [blocks_of(blocks, row) for row in rows]
-        for before, after in pairwise(ids):
-            assert after[: len(before)] == before
+        answers = [blocks_of(blocks.answers, row) for row in rows]
+        for before, own, after in zip(ids, answers, ids[1:], strict=False):
+            assert after[: len(before) + len(own)] == before + own
+        full = (held - 1) // blocks.block_tokens
+        kept = [len(a) + len(b) for a, b in zip(ids, answers, strict=True)]
+        assert kept == full.tolist()
         assert [len(i) for i in ids] == (said // blocks.block_tokens).tolist()
         assert not seen & set(ids[-1])  # no other session's
-        seen |= set(ids[-1])
+        seen |= set(ids[-1]) | set(answers[-1])
 
 
 def test_the_mean_prompt_is_the_one_asked_for() -> None:

@@ -117,6 +117,15 @@ def _arrivals_command(
             rich_help_panel=_PANEL,
         ),
     ] = None,
+    closed_loop: Annotated[
+        bool,
+        typer.Option(
+            "--closed-loop",
+            help="The next turn of a session comes think time after the answer has "
+            "ended, on the same replica.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False,
     history: Annotated[
         str | None,
         typer.Option(
@@ -146,12 +155,15 @@ def draw_from(values: Mapping[str, Any], duration_s: float) -> Any:
     history, turns = values["history"], values["session_turns"]
     if turns is None and values["think_time"] is not None:
         raise InvalidInput("--think-time is between turns; add --session-turns.")
+    if turns is None and values["closed_loop"]:
+        raise InvalidInput("--closed-loop is about turns; add --session-turns.")
     if history is not None:
         history = _one_of(History, "--history", history)
     dialogue = None
     if turns is not None:
         think = values["think_time"]
-        dialogue = Dialogue(turns) if think is None else Dialogue(turns, think)
+        think = {} if think is None else {"think_s": think}
+        dialogue = Dialogue(turns, closed=values["closed_loop"], **think)
     return Draw(
         process=_process(values),
         requests_per_s=values["request_rate"],

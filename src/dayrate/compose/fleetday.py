@@ -18,7 +18,7 @@ from dayrate.catalog.price import Pricing
 from dayrate.compose.day import PricedDay, price_day
 from dayrate.compose.deploy import Plan
 from dayrate.compose.held import HeldDay
-from dayrate.compose.policy import work_of
+from dayrate.compose.policy import works_of
 from dayrate.compose.resolve import Resolved
 from dayrate.cost.breakdown import Cost
 from dayrate.evidence import Ledger
@@ -26,7 +26,7 @@ from dayrate.scenario.schema import Scenario
 from dayrate.scenario.working import Working
 from dayrate.serving.autoscale import Autoscale
 from dayrate.serving.simulator import state as at
-from dayrate.serving.simulator.accrual import Accrual, accrual_of
+from dayrate.serving.simulator.accrual import Accrual, accrual_of_pools
 from dayrate.serving.simulator.fleet import FleetRun
 from dayrate.serving.simulator.outcome import Summary, summary
 from dayrate.units import DAY_S, HOUR_S
@@ -147,14 +147,7 @@ class FleetDay:
     @property
     def waited_for_a_start(self) -> int:
         """Requests that came while no replica served. [1]"""
-        late = self.fleet.sent_s > self.fleet.run.arrival_s
-        return int((late | self._never_sent).sum())
-
-    @property
-    def _never_sent(self) -> npt.NDArray[np.bool_]:
-        run = self.fleet.run
-        unsent: npt.NDArray[np.bool_] = np.isnan(self.fleet.sent_s)
-        return unsent & np.not_equal(run.status, at.TOO_LONG)
+        return sum(int(_waited(pool).sum()) for pool in self.fleet.pools)
 
     @property
     def usd_per_request(self) -> float | None:
@@ -202,14 +195,14 @@ class FleetDay:
 def fleet_day(fleet: FleetRun, policy: Autoscale, asked: Asked) -> FleetDay:
     """Price a run, part by part: what is owned, and what is rented above it."""
     r, plan, pricing = asked.sized.r, asked.sized.plan, asked.sized.pricing
-    work_s = work_of(fleet.run, r, plan)
+    work_s = works_of(fleet, r, plan)
     edges = _edges(fleet, asked.period_s)
     slo = plan.slo
-    whole = accrual_of(fleet, work_s, slo, edges)
+    whole = accrual_of_pools(fleet, work_s, slo, edges)
     parts = [(pricing, whole, _peak(fleet, 0, None))]
     if policy.kept:
-        owned = accrual_of(fleet, work_s, slo, edges, last=policy.kept)
-        rented = accrual_of(fleet, work_s, slo, edges, first=policy.kept)
+        owned = accrual_of_pools(fleet, work_s, slo, edges, last=policy.kept)
+        rented = accrual_of_pools(fleet, work_s, slo, edges, first=policy.kept)
         parts = [
             (Pricing.OWNED, owned, policy.kept),
             (pricing, rented, _peak(fleet, policy.kept, None)),
@@ -240,6 +233,12 @@ def fleet_day(fleet: FleetRun, policy: Autoscale, asked: Asked) -> FleetDay:
     )
 
 
+def _waited(pool: FleetRun) -> npt.NDArray[np.bool_]:
+    """Say who came while no replica of a pool served."""
+    late, unsent = pool.sent_s > pool.run.arrival_s, np.isnan(pool.sent_s)
+    return np.asarray(late | (unsent & (pool.run.status != at.TOO_LONG)))
+
+
 def sampled(day: FleetDay) -> tuple[list[list[int]], OverTime]:
     """Give the state at the samples of the timeline, and amounts from each to the next.
 
@@ -267,15 +266,16 @@ def _edges(fleet: FleetRun, period_s: float) -> Floats:
 
 
 def _peak(fleet: FleetRun, first: int, last: int | None) -> int:
-    """Most replicas held at once. [1]"""
-    life = fleet.replicas
+    """Most replicas held at once; those for prompts, where there is no last. [1]"""
+    life = fleet.pools[-1].replicas
     begin, end = life.start_s[first:last], life.end_s[first:last]
     lived = end > begin
     begin, end = np.sort(begin[lived]), np.sort(end[lived])
-    if len(begin) == 0:
-        return 0
+    always = 0
+    if fleet.apart is not None and last is None:
+        always = len(fleet.apart[0].replicas.start_s)
     ended = np.searchsorted(end, begin, side="right")
-    return int((np.arange(1, len(begin) + 1) - ended).max())
+    return always + int((np.arange(1, len(begin) + 1) - ended).max(initial=0))
 
 
 def _priced(asked: Asked, pricing: Pricing, a: Accrual, peak: int) -> PricedDay:
@@ -326,11 +326,15 @@ def _summary(fleet: FleetRun, asked: Asked, a: Accrual) -> Summary:
 
 def _before_replicas(fleet: FleetRun) -> npt.NDArray[np.int64]:
     """Count who waits for a replica to start, at the times of the timeline. [1]"""
-    run, when = fleet.run, fleet.run.timeline.time_s
-    fits = run.status != at.TOO_LONG
-    sent = np.sort(fleet.sent_s[fits & ~np.isnan(fleet.sent_s)])
-    came = np.searchsorted(run.arrival_s[fits], when, side="right")
-    return came - np.searchsorted(sent, when, side="right")
+    when = fleet.run.timeline.time_s
+    waiting = np.zeros(len(when), dtype=np.int64)
+    for pool in fleet.pools:
+        fits = pool.run.status != at.TOO_LONG
+        sent = np.sort(pool.sent_s[fits & ~np.isnan(pool.sent_s)])
+        arrival = np.sort(pool.run.arrival_s[fits])
+        came = np.searchsorted(arrival, when, side="right")
+        waiting += came - np.searchsorted(sent, when, side="right")
+    return waiting
 
 
 def _share(part: Floats, whole: Floats) -> Floats:

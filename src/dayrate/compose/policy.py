@@ -1,5 +1,6 @@
 """From a scenario's autoscaling to a policy: what is open is sized or estimated."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -14,10 +15,24 @@ from dayrate.scenario.autoscale import AutoscaleSection
 from dayrate.scenario.schema import Scenario
 from dayrate.serving.autoscale import Autoscale, Scaling
 from dayrate.serving.fleet import FleetPolicy, replicas_by_hour
+from dayrate.serving.replica import Slo
+from dayrate.serving.simulator.fleet import FleetRun
 from dayrate.serving.simulator.outcome import Simulation
-from dayrate.serving.steady import marginal_seconds, operating_point
+from dayrate.serving.steady import (
+    marginal_seconds,
+    operating_point,
+    require_capacity,
+)
 
-__all__ = ["check_pricing", "policy_of", "startup_s", "work_of"]
+__all__ = [
+    "answering",
+    "check_pricing",
+    "policy_of",
+    "prompting",
+    "startup_s",
+    "work_of",
+    "works_of",
+]
 
 # As Kubernetes' HPA has them, and the share of a replica that Knative aims at.
 COOLDOWN_S, INTERVAL_S, TARGET_FRAC = 300.0, 15.0, 0.7
@@ -127,6 +142,34 @@ def work_of(run: Simulation, r: Resolved, plan: Plan) -> npt.NDArray[np.float64]
         + run.output_tokens * output
     )
     return np.asarray(each / (mean * per_s))
+
+
+def works_of(fleet: FleetRun, r: Resolved, plan: Plan) -> list[npt.NDArray[np.float64]]:
+    """Time that each request takes a replica at its capacity, for each pool. [s]"""
+    if fleet.apart is None:
+        return [work_of(fleet.run, r, plan)]
+    prompts, answers = fleet.apart
+    return [
+        work_of(prompts.run, *prompting(r, plan)),
+        work_of(answers.run, *answering(r, plan)),
+    ]
+
+
+def prompting(r: Resolved, plan: Plan) -> tuple[Resolved, Plan]:
+    """See a plan as replicas that compute prompts only: as fast as they can."""
+    t = dataclasses.replace(r.traffic, output_tokens=1.0, tokens_per_step=1.0)
+    found = require_capacity(plan.replica, t, Slo(quantile=plan.slo.quantile))
+    of_pool = dataclasses.replace(plan, capacity=found)
+    return dataclasses.replace(r, traffic=t), of_pool
+
+
+def answering(r: Resolved, plan: Plan) -> tuple[Resolved, Plan]:
+    """See a plan as replicas that decode only, within the target per token."""
+    t = dataclasses.replace(r.traffic, cached_input_frac=1.0)
+    slo = dataclasses.replace(plan.slo, ttft_s=math.inf)
+    found = require_capacity(plan.replica, t, slo)
+    of_pool = dataclasses.replace(plan, capacity=found)
+    return dataclasses.replace(r, traffic=t), of_pool
 
 
 def _sized_by_hour(plan: Plan) -> tuple[int, ...]:

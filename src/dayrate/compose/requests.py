@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from dayrate.compose.resolve import Resolved, resolve
 from dayrate.errors import InvalidInput
@@ -53,7 +54,7 @@ def demanded(scenario: Scenario, draw: Draw, seed: int, w: Working) -> Demanded:
         notes += _how_drawn(draw)
     return Demanded(
         r,
-        _request_list(found, float(r.traffic.cached_input_frac)),
+        _request_list(found, float(r.traffic.cached_input_frac), draw),
         None if found.blocks is None else found.blocks.block_tokens,
         tuple(notes),
     )
@@ -145,25 +146,47 @@ def _how_drawn(draw: Draw) -> list[str]:
     notes = []
     if draw.process is None and draw.requests_per_s is None:
         notes.append("Poisson arrivals at the busiest hour's mean rate")
-    if draw.dialogue is not None:
+    if draw.dialogue is not None and draw.dialogue.closed:
+        notes += [
+            "the next turn of a session comes think time after the answer has ended",
+            "turns of a session stay on the replica that took the first",
+        ]
+    elif draw.dialogue is not None:
         notes.append("turns of a session come when they are drawn, answered or not")
     return notes
 
 
-def _request_list(found: Trace, cached_input_frac: float) -> RequestList:
+def _turn_before(sessions: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+    """Find the turn before each, of requests by arrival; -1 where there is none."""
+    _, session = np.unique(sessions, return_inverse=True)
+    order = np.argsort(session, kind="stable")
+    follows = np.diff(session[order]) == 0
+    before = np.full(len(session), -1)
+    before[order[1:][follows]] = order[:-1][follows]
+    return before
+
+
+def _request_list(found: Trace, cached_input_frac: float, draw: Draw) -> RequestList:
     blocks, patience = found.blocks, found.patience_s
+    after = None
+    if draw.dialogue is not None and draw.dialogue.closed:
+        assert found.sessions is not None
+        after = _turn_before(found.sessions)
     assert found.arrival_s is not None
-    offsets = ids = None
+    shared: dict[str, npt.NDArray[np.int64]] = {}
     if blocks is not None:
-        ids = np.asarray(prefix_ids(blocks))
-        offsets = blocks.offsets
+        shared["block_ids"] = np.asarray(prefix_ids(blocks))
+        shared["block_offsets"] = blocks.offsets
+        if blocks.answers is not None:
+            shared["answer_ids"] = blocks.answers.ids
+            shared["answer_offsets"] = blocks.answers.offsets
     return RequestList(
         found.arrival_s,
         found.input_tokens.astype(np.int64),
         found.output_tokens.astype(np.int64),
         priority=found.priority,
-        block_offsets=offsets,
-        block_ids=ids,
         cached_input_frac=cached_input_frac,
         cancel_s=None if patience is None else found.arrival_s + patience,
+        after=after,
+        **shared,
     )

@@ -11,7 +11,7 @@ from dayrate.compose.bill import pricing_of
 from dayrate.compose.dayrequests import day_demand
 from dayrate.compose.deploy import deploy
 from dayrate.compose.fleetday import Asked, FleetDay, Sized, fleet_day
-from dayrate.compose.policy import check_pricing, policy_of
+from dayrate.compose.policy import answering, check_pricing, policy_of
 from dayrate.compose.requests import Demanded, demanded
 from dayrate.compose.resolve import Resolved, resolve
 from dayrate.compose.ways import Ways, drafts_of
@@ -23,7 +23,7 @@ from dayrate.serving.replica import Slo
 from dayrate.serving.simulator.accrual import fixed_replicas
 from dayrate.serving.simulator.disaggregated import simulate_disaggregated
 from dayrate.serving.simulator.engine import simulate
-from dayrate.serving.simulator.fleet import simulate_fleet
+from dayrate.serving.simulator.fleet import FleetRun, simulate_fleet
 from dayrate.serving.simulator.inputs import (
     EngineKind,
     Limits,
@@ -70,6 +70,7 @@ class SimulatedDay:
     accelerator: str
     accelerators_per_replica: int
     replicas: int  # of the fixed fleet
+    prefill_replicas: int  # of them, those that compute prompts only
     closed_form_replicas: int
     limits: Limits
     law: StepLaw
@@ -99,6 +100,7 @@ class SimulatedDay:
             "accelerator": self.accelerator,
             "accelerators_per_replica": self.accelerators_per_replica,
             "replicas": self.replicas,
+            "prefill_replicas": self.prefill_replicas,
             "closed_form_replicas": self.closed_form_replicas,
             "routing": self.routing.value,
             "seed": self.seed,
@@ -152,47 +154,50 @@ def simulate_plan(sized: Sized, ask: Ask, demand: Demanded) -> SimulatedDay:
     requests, days_s = ask.ways.ordered(demand.requests), _whole_days_s(scenario, ask)
     limits, law = _machine(sized, ask, demand)
     count = int(plan.replicas) if ask.replicas is None else ask.replicas
-    policy = policy_of(scenario.autoscale, r, plan, count)
-    _check_ways(ask.ways, policy)
-    per_replica = plan.accelerators_per_replica
+    apart = ask.ways.prefill_replicas > 0
+    sized_for = answering(r, plan) if apart else (r, plan)
+    policy = policy_of(scenario.autoscale, *sized_for, count)
+    prompt_tokens = np.asarray(requests.input_tokens)
+    options: dict[str, Any] = {
+        "route": ask.routing,
+        "engine": ask.engine,
+        "until_s": days_s or math.inf,
+        "samples": _SAMPLES,
+    }
 
-    def run(policy: Autoscale) -> FleetDay:
-        options: dict[str, Any] = {
-            "route": ask.routing,
-            "engine": ask.engine,
-            "until_s": days_s or math.inf,
-            "samples": _SAMPLES,
-        }
-        if policy.scaling is Scaling.FIXED:
-            n = policy.initial
-            if ask.ways.prefill_replicas:
-                context = float(r.traffic.context_tokens)
-                pools = ask.ways.pools(plan.replica, n, context)
-                served = simulate_disaggregated(requests, law, limits, pools, **options)
-                n += pools.prefill
-            else:
-                served = simulate(requests, law, limits, replicas=n, **options)
-            end_s = days_s or _end_s(served, scenario, ask)
-            fleet = fixed_replicas(served, n, end_s)
-        else:
-            fleet = simulate_fleet(requests, law, limits, policy, **options)
-            end_s = days_s or max(fleet.end_s, _end_s(fleet.run, scenario, ask))
-        plain = ask.replicas is None and not ask.ways.prefill_replicas
-        own = plain and policy.scaling is Scaling.FIXED
-        each = plan.accelerators / plan.replicas if own else float(per_replica)
-        asked = Asked(sized, end_s, limits.kv_blocks, each)
-        return fleet_day(fleet, policy, asked)
+    def served(policy: Autoscale) -> tuple[FleetRun, float]:
+        fixed, n = policy.scaling is Scaling.FIXED, policy.initial
+        if apart:
+            scaling = None if fixed else policy
+            pools = ask.ways.pools(plan.replica, max(n, 1), prompt_tokens, scaling)
+            halves = simulate_disaggregated(requests, law, limits, pools, **options)
+            end_s = days_s or _end_s(halves.run, scenario, ask)
+            return halves.fleet(end_s), end_s
+        if fixed:
+            run = simulate(requests, law, limits, replicas=n, **options)
+            end_s = days_s or _end_s(run, scenario, ask)
+            return fixed_replicas(run, n, end_s), end_s
+        fleet = simulate_fleet(requests, law, limits, policy, **options)
+        return fleet, days_s or max(fleet.end_s, _end_s(fleet.run, scenario, ask))
 
-    day = run(policy)
+    def priced(policy: Autoscale) -> FleetDay:
+        fleet, end_s = served(policy)
+        own = ask.replicas is None and not apart and policy.scaling is Scaling.FIXED
+        each = plan.accelerators_per_replica
+        billed = plan.accelerators / plan.replicas if own else float(each)
+        return fleet_day(fleet, policy, Asked(sized, end_s, limits.kv_blocks, billed))
+
+    day = priced(policy)
     other = None
     if ask.compare and policy.scaling is not Scaling.FIXED:
         size = max(count, policy.kept)
-        other = run(Autoscale(initial=size, maximum=size, kept=policy.kept))
+        other = priced(Autoscale(initial=size, maximum=size, kept=policy.kept))
     return SimulatedDay(
         model=r.model.id,
         accelerator=r.accelerator.id,
         accelerators_per_replica=plan.accelerators_per_replica,
         replicas=count + ask.ways.prefill_replicas,
+        prefill_replicas=ask.ways.prefill_replicas,
         closed_form_replicas=int(plan.replicas),
         limits=limits,
         law=law,
@@ -204,14 +209,6 @@ def simulate_plan(sized: Sized, ask: Ask, demand: Demanded) -> SimulatedDay:
         routing=ask.routing,
         notes=(*demand.notes, *_start_note(scenario, policy)),
     )
-
-
-def _check_ways(ways: Ways, policy: Autoscale) -> None:
-    if ways.prefill_replicas and policy.scaling is not Scaling.FIXED:
-        raise InvalidInput(
-            "A fleet that scales has no replicas of their own for prefill. Leave out "
-            "--prefill-replicas, or the autoscaling."
-        )
 
 
 def _start_note(scenario: Scenario, policy: Autoscale) -> tuple[str, ...]:
@@ -232,7 +229,7 @@ def _end_s(run: Simulation, scenario: Scenario, ask: Ask) -> float:
     drawn_s = 0.0
     if scenario.workload.trace is None and by_time:
         drawn_s = ask.duration_s
-    return max(run.end_s, float(run.arrival_s[-1]), drawn_s)
+    return max(run.end_s, float(run.arrival_s.max()), drawn_s)
 
 
 def _machine(sized: Sized, ask: Ask, demand: Demanded) -> tuple[Limits, StepLaw]:

@@ -4,11 +4,14 @@ import dataclasses
 from dataclasses import dataclass
 
 from dayrate.errors import InvalidInput
+from dayrate.serving.autoscale import Autoscale
+from dayrate.serving.disaggregated import kv_transfer_s
 from dayrate.serving.replica import Replica
 from dayrate.serving.simulator.disaggregated import Pools
 from dayrate.serving.simulator.inputs import RequestList
 from dayrate.serving.simulator.law import Drafts
 from dayrate.serving.speculation import Speculation
+from dayrate.units import Num
 
 __all__ = ["Ways", "drafts_of"]
 
@@ -34,9 +37,14 @@ class Ways:
     transfer_bytes_per_s: float | None = None
     transfer_latency_s: float | None = None
 
-    def pools(self, replica: Replica, count: int, context_tokens: float) -> Pools:
+    def pools(
+        self,
+        replica: Replica,
+        count: int,
+        input_tokens: Num,
+        policy: Autoscale | None = None,
+    ) -> Pools:
         """Say which replicas compute prompts, and how long a cache takes from them."""
-        each = replica.memory(context_tokens).sequence_bytes / context_tokens
         per_s = self.transfer_bytes_per_s
         per_s = float(replica.machine.node_bytes_per_s) if per_s is None else per_s
         latency = self.transfer_latency_s
@@ -46,7 +54,8 @@ class Ways:
                 f"The cache moves at {per_s / 1e9:g} GB/s. Give "
                 "--kv-transfer-bandwidth above 0."
             )
-        return Pools(self.prefill_replicas, count, float(each) / per_s, latency)
+        sent_s = kv_transfer_s(replica, input_tokens, bytes_per_s=per_s)
+        return Pools(self.prefill_replicas, count, sent_s, latency, policy)
 
     def ordered(self, requests: RequestList) -> RequestList:
         """Leave priorities out, or see that there are some."""

@@ -34,8 +34,10 @@ def write_fleet(canvas: Canvas, day: SimulatedDay) -> None:
     rows = [
         (_("replicas"), *_counts(day, _)),
         ("", _("of {n} x {accelerator}").format(n=each, accelerator=day.accelerator)),
-        (_("policy"), _(POLICIES[policy.scaling]), _bounds(day, _)),
     ]
+    if day.prefill_replicas:
+        rows.append((_("of them for prompts alone"), figure(day.prefill_replicas)))
+    rows.append((_("policy"), _(POLICIES[policy.scaling]), _bounds(day, _)))
     if policy.kept:
         rows.append((_("owned, never stopped"), figure(policy.kept)))
     if policy.scaling is not Scaling.FIXED:

@@ -24,6 +24,8 @@ PHRASES = (
     mark("hash_ids left out, since prompts were scaled"),
     mark("prefix blocks of {size} tokens: there would be too many smaller ones"),
     mark("turns of a session come when they are drawn, answered or not"),
+    mark("the next turn of a session comes think time after the answer has ended"),
+    mark("turns of a session stay on the replica that took the first"),
     mark("Multi-token prediction layers are left out."),
     mark("The config names no number format: BF16 is assumed."),
     mark(

@@ -3,7 +3,6 @@
 import math
 
 from rich.table import Table
-from rich.text import Text
 
 from dayrate.compose.simulation import SimulatedDay
 from dayrate.report.canvas import Canvas, Page
@@ -14,9 +13,9 @@ from dayrate.report.fleet import (
     write_hours,
 )
 from dayrate.report.i18n import Words, mark
+from dayrate.report.latency import latency_table
 from dayrate.report.numbers import figure, percent
 from dayrate.report.phrases import phrase
-from dayrate.serving.simulator.outcome import Latency
 
 __all__ = ["render_simulation"]
 
@@ -78,28 +77,16 @@ def _requests(day: SimulatedDay, _: Words) -> list[tuple[str, ...]]:
 
 
 def _latencies(day: SimulatedDay, _: Words) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(ratio=1, overflow="fold")
-    heads = (_("mean"), "p50", "p95", "p99")
-    for _head in heads:
-        table.add_column(justify="right", no_wrap=True)
-    table.add_row(*(Text(t, style="dim") for t in ("  ms", *heads)))
     s = day.summary
-    for label, latency in (
+    rows = (
         (_("time to first token"), s.ttft),
         (_("… without the queue"), s.ttft_without_queue),
         (_("time per output token"), s.tpot),
         (_("whole answer"), s.e2e),
         (_("… without the queue"), s.e2e_without_queue),
         (_("in the queue"), s.queue),
-    ):
-        table.add_row(Text(f"  {label}"), *_cells(latency))
-    return table
-
-
-def _cells(latency: Latency) -> list[str]:
-    values = (latency.mean_s, latency.p50_s, latency.p95_s, latency.p99_s)
-    return ["-" if v is None else figure(v * 1e3) for v in values]
+    )
+    return latency_table(rows, _)
 
 
 def _engine(day: SimulatedDay, _: Words) -> list[tuple[str, ...]]:

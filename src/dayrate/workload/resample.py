@@ -14,7 +14,7 @@ from dayrate.workload.arrivals import (
     draw_arrivals,
     own_gaps,
 )
-from dayrate.workload.traces import Trace
+from dayrate.workload.traces import Blocks, Trace
 
 __all__ = [
     "MOST_REQUESTS",
@@ -53,7 +53,7 @@ def warped(trace: Trace, factor: float) -> Trace:
     """Let time run faster: ``factor`` times the rate, think times shorter as well.
 
     >>> import numpy as np
-    >>> from dayrate.workload.traces import Trace
+    >>> from dayrate.workload.traces import Blocks, Trace
     >>> two = Trace("csv", np.array([0.0, 9.0]), np.ones(2), np.ones(2))
     >>> warped(two, 3.0).arrival_s.tolist()
     [0.0, 3.0]
@@ -162,10 +162,18 @@ def rows_repeated(trace: Trace, n: int) -> Trace:
         suffix = np.where(turn > 0, np.char.add("#", turn.astype(np.str_)), "")
         sessions = np.char.add(sessions, suffix)
     if blocks is not None:
+        answers = blocks.answers
         apart = int(blocks.ids.max(initial=0)) + 1
-        of_block = np.repeat(turn, np.diff(blocks.offsets))
-        blocks = replace(blocks, ids=blocks.ids + of_block * apart)
+        if answers is not None:
+            apart = max(apart, int(answers.ids.max(initial=0)) + 1)
+            answers = _told_apart(answers, turn, apart)
+        blocks = replace(_told_apart(blocks, turn, apart), answers=answers)
     return replace(repeated, sessions=sessions, blocks=blocks)
+
+
+def _told_apart(blocks: Blocks, turn: Ints, apart: int) -> Blocks:
+    of_block = np.repeat(turn, np.diff(blocks.offsets))
+    return replace(blocks, ids=blocks.ids + of_block * apart)
 
 
 def from_windows(

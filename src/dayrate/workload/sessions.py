@@ -55,11 +55,15 @@ class Dialogue:
     turns : float
         Mean number of turns; it is geometric, so that no turn knows it is the last. [1]
     think_s : float
-        Mean time from a turn to the next, the answer's own included. [s]
+        Mean time from a turn to the next, the answer's own included; where turns wait
+        for the answer, from its end. [s]
+    closed : bool
+        Whether a turn waits for the answer before it.
     """
 
     turns: float
     think_s: float = 60.0
+    closed: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.turns <= _MOST_TURNS:
@@ -123,7 +127,7 @@ def draw_sessions(
         input_tokens=inputs,
         output_tokens=outputs[order],
         sessions=session[order].astype(np.str_),
-        blocks=_stream_blocks(session[order], inputs),
+        blocks=_stream_blocks(session[order], inputs, outputs[order]),
         name=f"sessions of {dialogue.turns:g} turns",
     )
 
@@ -157,7 +161,8 @@ def with_history(trace: Trace, history: History) -> Trace:
         stream = np.cumsum(~(follows & (inputs >= held))) - 1
     back = np.argsort(order)
     inputs, stream = inputs[back], stream[back]
-    return replace(trace, input_tokens=inputs, blocks=_stream_blocks(stream, inputs))
+    blocks = _stream_blocks(stream, inputs, trace.output_tokens)
+    return replace(trace, input_tokens=inputs, blocks=blocks)
 
 
 def one_size(blocks: Blocks, input_tokens: Floats) -> Blocks:
@@ -242,16 +247,25 @@ def _drawn(length: LengthDistribution, n: int, rng: np.random.Generator) -> Floa
     return np.maximum(np.round(rng.choice(length.tokens, n)), 1.0)
 
 
-def _stream_blocks(stream: Sequence[int] | Ints, input_tokens: Floats) -> Blocks:
-    """Give the full blocks of prompts ids; each prompt is the start of a stream."""
+def _stream_blocks(
+    stream: Sequence[int] | Ints, input_tokens: Floats, output_tokens: Floats
+) -> Blocks:
+    """Give the full blocks of prompts ids; each prompt is the start of a stream.
+
+    The answer goes on from there. Its last token is never stored.
+    """
     size = _block_size(input_tokens)
     counts = (input_tokens // size).astype(np.int64)
+    stored = input_tokens + np.maximum(output_tokens - 1.0, 0.0)
+    more = (stored // size).astype(np.int64) - counts
     _, of_row = np.unique(stream, return_inverse=True)
     longest = np.zeros(int(of_row.max()) + 1, dtype=np.int64)
-    np.maximum.at(longest, of_row, counts)
-    first = np.concatenate([[0], np.cumsum(longest)[:-1]])
+    np.maximum.at(longest, of_row, counts + more)
+    first = np.concatenate([[0], np.cumsum(longest)[:-1]])[of_row]
     offsets, place = _ragged(counts)
-    return Blocks(offsets, np.repeat(first[of_row], counts) + place, None, size)
+    later, beyond = _ragged(more)
+    answers = Blocks(later, np.repeat(first + counts, more) + beyond, None, size)
+    return Blocks(offsets, np.repeat(first, counts) + place, None, size, answers)
 
 
 def _ragged(counts: Ints) -> tuple[Ints, Ints]:

@@ -47,6 +47,7 @@ class Blocks:
     ids: Ints
     tokens: Ints | None = None  # tokens of each block, where the trace says so
     block_tokens: int = BLOCK_TOKENS  # of a full block, where it does not
+    answers: "Blocks | None" = None  # that the answers fill, where these are known
 
     def take(self, rows: Ints) -> "Blocks":
         """Keep the blocks of some requests, in the order of ``rows``."""
@@ -55,7 +56,8 @@ class Blocks:
         index = np.arange(offsets[-1])
         index += np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         tokens = None if self.tokens is None else self.tokens[index]
-        return Blocks(offsets, self.ids[index], tokens, self.block_tokens)
+        answers = None if self.answers is None else self.answers.take(rows)
+        return Blocks(offsets, self.ids[index], tokens, self.block_tokens, answers)
 
 
 @dataclass(frozen=True, slots=True)

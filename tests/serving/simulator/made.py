@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from dayrate.compose.requests import _request_list
 from dayrate.serving.examples import LLAMA_ON_H100
 from dayrate.serving.simulator import core, engine
 from dayrate.serving.simulator import state as at
+from dayrate.serving.simulator.examples import opened
 from dayrate.serving.simulator.inputs import Limits, RequestList
 from dayrate.serving.simulator.law import Drafts, StepLaw, step_law
+from dayrate.workload.arrivals import ArrivalProcess
+from dayrate.workload.draw import Draw
+from dayrate.workload.lengths import lognormal
+from dayrate.workload.sessions import Dialogue, draw_sessions
 
 LAW = step_law(LLAMA_ON_H100, 8192)
 GUESSED = Drafts(3, 0.7)
@@ -101,6 +107,56 @@ REGIMES: dict[str, tuple[RequestList, Limits]] = {
 }
 
 
+def talking(requests: RequestList, seed: int = 3) -> RequestList:
+    """Two of three requests wait for the end of one before, and a while."""
+    rng, n = np.random.default_rng(seed), len(requests.arrival_s)
+    after, free = np.full(n, -1), list[int]()
+    for i in range(n):
+        if free and rng.random() < 2 / 3:
+            after[i] = free.pop(rng.integers(len(free)))
+        free.append(i)
+    return dataclasses.replace(requests, after=after)
+
+
+def conversations(n: int, *, answers: bool = True) -> RequestList:
+    """Turns that begin with all before, and wait for the answer to it."""
+    lengths = (lognormal(mean_tokens=900, cv=1.0), lognormal(mean_tokens=150, cv=0.7))
+    dialogue = Dialogue(4.0, 8.0, closed=True)
+    trace = draw_sessions(
+        dialogue,
+        ArrivalProcess(),
+        n,
+        15.0,
+        lengths=lengths,
+        rng=np.random.default_rng(4),
+    )
+    found = _request_list(trace, 0.0, Draw(dialogue=dialogue))
+    if answers:
+        return found
+    return dataclasses.replace(found, answer_ids=None, answer_offsets=None)
+
+
+#: The same, where arrivals depend on what is done.
+TALKS: dict[str, tuple[RequestList, Limits]] = {
+    name: (
+        talking(dataclasses.replace(requests, priority=None, cancel_s=None)),
+        limits,
+    )
+    for name, (requests, limits) in REGIMES.items()
+    if name not in {"cancelled", "ranked"}
+}
+TALKS["conversations"] = conversations(300), Limits(64, 2048, 2000)
+TALKS["few blocks"] = conversations(300), Limits(64, 2048, 1000)
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> tuple[RequestList, Limits]:
+    """Any few requests, of which some wait for others."""
+    requests, limits = draw(cases())
+    requests = dataclasses.replace(requests, priority=None, cancel_s=None)
+    return talking(requests, draw(st.integers(0, 99))), limits
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[RequestList, Limits]:
     """Any few requests on any small replica."""
@@ -113,8 +169,24 @@ def cases(draw: st.DrawFn) -> tuple[RequestList, Limits]:
     if draw(st.booleans()):
         counts = [-(-i // 16) for i in inputs]
         blocks["block_offsets"] = np.concatenate([[0], np.cumsum(counts)])
+        known = draw(st.booleans())  # what the answers say
+        if known:
+            counts = [i // 16 for i in inputs]
+            blocks["block_offsets"] = np.concatenate([[0], np.cumsum(counts)])
+            ends = [(i + o - 1) // 16 for i, o in zip(inputs, outputs, strict=True)]
+            later = np.array(ends) - counts
+            blocks["answer_offsets"] = np.concatenate([[0], np.cumsum(later)])
+            blocks["answer_ids"] = np.array(
+                [
+                    100 * k + j
+                    for k, c, e in zip(ids, counts, ends, strict=True)
+                    for j in range(c, e)
+                ],
+                dtype=np.int64,
+            )
         blocks["block_ids"] = np.array(
-            [100 * k + j for k, c in zip(ids, counts, strict=True) for j in range(c)]
+            [100 * k + j for k, c in zip(ids, counts, strict=True) for j in range(c)],
+            dtype=np.int64,
         )
     if draw(st.booleans()):
         blocks["priority"] = ids
@@ -147,11 +219,8 @@ class Opened:
     @classmethod
     def of(cls, requests: RequestList, limits: Limits) -> "Opened":
         law = law_of(limits)
-        arrays = engine._requests(requests, limits, routed=False)
-        state = engine._state(requests, arrays, limits, 0, 0)
-        work = engine._fate(arrays, engine._fits(arrays, limits))
-        made = (engine._ready(x, False) for x in (arrays, work, state, law.tables))
-        return cls(*made)
+        law = engine._ready(law_of(limits).tables, False)
+        return cls(*opened(requests, limits=limits), law)
 
     def run(self, until_s: float) -> None:
         core.advance(self.q, self.law, self.w, self.s, until_s)

@@ -5,13 +5,14 @@ import math
 
 import numpy as np
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dayrate.serving.simulator import state as at
 from dayrate.serving.simulator.engine import simulate
 from dayrate.serving.simulator.inputs import Limits, RequestList
 from dayrate.serving.simulator.outcome import Simulation
 
-from .made import LAW, REGIMES, Opened, cases, law_of
+from .made import LAW, REGIMES, TALKS, Opened, cases, law_of, talks
 
 few = settings(max_examples=60)
 
@@ -34,7 +35,7 @@ def blocks_in_use(o: Opened) -> int:
 
 
 @few
-@given(cases())
+@given(st.one_of(cases(), talks()))
 def test_1_requests_and_2_blocks_are_conserved_at_any_time(
     case: tuple[RequestList, Limits],
 ) -> None:
@@ -65,7 +66,7 @@ def test_1_requests_and_2_blocks_are_conserved_at_any_time(
 
 
 @few
-@given(cases())
+@given(st.one_of(cases(), talks()))
 def test_3_causality_and_4_no_token_before_its_prefill(
     case: tuple[RequestList, Limits],
 ) -> None:
@@ -92,7 +93,7 @@ def test_3_causality_and_4_no_token_before_its_prefill(
 
 
 @few
-@given(cases())
+@given(st.one_of(cases(), talks()))
 def test_5_work_is_conserved(case: tuple[RequestList, Limits]) -> None:
     """A replica idles only where nobody waits or runs."""
     run = simulate(case[0], law_of(case[1]), case[1])
@@ -108,16 +109,18 @@ def test_5_work_is_conserved(case: tuple[RequestList, Limits]) -> None:
 
 
 @few
-@given(cases())
+@given(st.one_of(cases(), talks()))
 def test_6_first_come_first_served(case: tuple[RequestList, Limits]) -> None:
-    requests = dataclasses.replace(case[0], priority=None)
-    run = simulate(requests, law_of(case[1]), case[1])
-    started = run.start_s[np.isfinite(run.start_s)]
-    assert (np.diff(started) >= 0).all()
+    requests, limits = dataclasses.replace(case[0], priority=None), case[1]
+    if requests.after is not None:  # who gave up is seen to be gone after a step
+        limits = dataclasses.replace(limits, timeout_s=math.inf)
+    run = simulate(requests, law_of(limits), limits)
+    started = run.start_s[np.argsort(run.arrival_s, kind="stable")]
+    assert (np.diff(started[np.isfinite(started)]) >= 0).all()
 
 
 def same(a: Simulation, b: Simulation) -> None:
-    for name in ("start_s", "first_s", "done_s"):
+    for name in ("arrival_s", "start_s", "first_s", "done_s"):
         x, y = getattr(a, name), getattr(b, name)
         np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
     for name in ("status", "preemptions", "hit_tokens", "steps", "replica"):
@@ -125,18 +128,19 @@ def same(a: Simulation, b: Simulation) -> None:
 
 
 def test_7_skipped_steps_are_those_taken_in_small_pieces() -> None:
-    for requests, limits in REGIMES.values():
+    for requests, limits in (*REGIMES.values(), *TALKS.values()):
         whole, small = Opened.of(requests, limits), Opened.of(requests, limits)
         whole.run(math.inf)
         for now in np.arange(0.0, float(whole.s.x[at.NOW]) + 0.01, 0.01):
             small.run(float(now))
         small.run(math.inf)
         np.testing.assert_allclose(small.w.done_s, whole.w.done_s, rtol=1e-9)
+        np.testing.assert_allclose(small.q.arrival_s, whole.q.arrival_s, rtol=1e-9)
         assert small.w.preempted == whole.w.preempted
 
 
 def test_8_a_seed_gives_the_same_bytes() -> None:
-    for requests, limits in REGIMES.values():
+    for requests, limits in (*REGIMES.values(), *TALKS.values()):
         a, b = (
             simulate(requests, law_of(limits), limits, samples=50) for _ in range(2)
         )

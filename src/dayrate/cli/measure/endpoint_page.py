@@ -9,10 +9,11 @@ from rich.text import Text
 from dayrate.measure.endpoint.compare import Comparison
 from dayrate.measure.endpoint.plan import ClosedLoop, OpenLoop
 from dayrate.measure.endpoint.record import Fault, State
-from dayrate.measure.endpoint.result import Result, Spread
+from dayrate.measure.endpoint.result import Result
 from dayrate.measure.endpoint.run import Run, Stop
 from dayrate.report.canvas import Canvas, Page
 from dayrate.report.i18n import Words, mark
+from dayrate.report.latency import latency_table
 from dayrate.report.numbers import figure, percent
 
 __all__ = ["render_load"]
@@ -128,26 +129,14 @@ def _requests(result: Result, _: Words) -> list[tuple[str, ...]]:
 
 
 def _latencies(result: Result, _: Words) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(ratio=1, overflow="fold")
-    heads = (_("mean"), "p50", "p95", "p99")
-    for _head in heads:
-        table.add_column(justify="right", no_wrap=True)
-    table.add_row(*(Text(t, style="dim") for t in ("  ms", *heads)))
     s = result.summary
-    for label, spread in (
+    rows = (
         (_("time to first token"), s.ttft),
         (_("time per output token"), s.tpot),
         (_("between chunks"), s.gap),
         (_("whole answer"), s.e2e),
-    ):
-        table.add_row(Text(f"  {label}"), *_cells(spread))
-    return table
-
-
-def _cells(spread: Spread) -> list[str]:
-    values = (spread.mean_s, spread.p50_s, spread.p95_s, spread.p99_s)
-    return ["-" if v is None else figure(v * 1e3) for v in values]
+    )
+    return latency_table(rows, _)
 
 
 def _throughput(result: Result, _: Words) -> list[tuple[str, ...]]:

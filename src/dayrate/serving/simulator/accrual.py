@@ -4,6 +4,8 @@ Each quantity is kept as its amount in each bin of time, so that any coarser sum
 bins gives the same total.
 """
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,14 @@ from dayrate.serving.simulator import state as at
 from dayrate.serving.simulator.fleet import FleetRun, Replicas
 from dayrate.serving.simulator.outcome import Simulation
 
-__all__ = ["Accrual", "accrual_of", "accrued", "busy_spans", "fixed_replicas"]
+__all__ = [
+    "Accrual",
+    "accrual_of",
+    "accrual_of_pools",
+    "accrued",
+    "busy_spans",
+    "fixed_replicas",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer[Any]]
@@ -224,21 +233,84 @@ def accrual_of(
     counted = ~before if first else mine | (run.replica < 0)
     if first == 0 and last is None:
         counted = np.ones(len(mine), dtype=bool)
-    done = run.status == at.DONE
-    late = done & ((run.ttft_s > slo.ttft_s) | (run.tpot_s > slo.tpot_s))
-    dropped = np.isin(run.status, (at.TOO_LONG, at.REJECTED, at.TIMED_OUT))
-    counts = [
-        np.histogram(run.arrival_s[counted & which], edges_s)[0].astype(float)
-        for which in (np.ones(len(done), dtype=bool), done, late, dropped)
-    ]
     return Accrual(
         edges_s,
         accrued(begin, end, ones, edges_s),
         serving_s,
         accrued(spans[0], spans[1], np.ones(len(spans[0])), edges_s),
         np.clip(work, 0.0, serving_s),
-        *counts,
+        *_counts(run, slo, edges_s, counted),
     )
+
+
+def accrual_of_pools(
+    fleet: FleetRun,
+    work_s: Sequence[Floats],
+    slo: Slo,
+    edges_s: Floats,
+    *,
+    first: int = 0,
+    last: int | None = None,
+) -> Accrual:
+    """Add up a run whose prompts and answers may have replicas of their own.
+
+    Parameters
+    ----------
+    fleet : FleetRun
+        A run.
+    work_s : sequence of ndarray
+        Time that each request takes a replica at capacity, for each pool. [s]
+    slo : Slo
+        Targets that a request meets or is late.
+    edges_s : ndarray
+        Edges of the bins. [s]
+    first, last : int
+        Replicas for answers to count; those for prompts, which never stop, count where
+        there is no last. [1]
+
+    Returns
+    -------
+    Accrual
+        By bin; replicas of every pool, and each request once.
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
+    >>> fleet = fixed_replicas(ONE_BY_ONE, 1, 2.0)
+    >>> work, edges = [np.array([0.01, 0.01])], np.array([0.0, 1.0, 2.0])
+    >>> accrual_of_pools(fleet, work, Slo(), edges).busy_s.round(3).tolist()
+    [0.03, 0.03]
+
+    References
+    ----------
+    .. [1] `accrual_of`.
+    """
+    part: dict[str, Any] = {"first": first, "last": last}
+    total = accrual_of(fleet.pools[-1], work_s[-1], slo, edges_s, **part)
+    if fleet.apart is None:
+        return total
+    names = ("held_s", "serving_s", "busy_s", "work_s")
+    if last is None:
+        prompts = accrual_of(fleet.pools[0], work_s[0], slo, edges_s)
+        both = {x: getattr(total, x) + getattr(prompts, x) for x in names}
+        total = dataclasses.replace(total, **both)
+    everyone = np.ones(len(fleet.run.arrival_s), dtype=bool)
+    counts = _counts(fleet.run, slo, edges_s, everyone)
+    kinds = ("arrived", "done", "late", "dropped")
+    return dataclasses.replace(total, **dict(zip(kinds, counts, strict=True)))
+
+
+def _counts(
+    run: Simulation, slo: Slo, edges_s: Floats, counted: npt.NDArray[np.bool_]
+) -> list[Floats]:
+    """Count who arrived; of them who is done, late and dropped, by their arrival."""
+    done = run.status == at.DONE
+    late = done & ((run.ttft_s > slo.ttft_s) | (run.tpot_s > slo.tpot_s))
+    dropped = np.isin(run.status, (at.TOO_LONG, at.REJECTED, at.TIMED_OUT))
+    return [
+        np.histogram(run.arrival_s[counted & which], edges_s)[0].astype(float)
+        for which in (np.ones(len(done), dtype=bool), done, late, dropped)
+    ]
 
 
 def _spans_of(run: Simulation, end_s: float) -> list[tuple[Ints, Floats]]:

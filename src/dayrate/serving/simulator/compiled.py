@@ -1,6 +1,6 @@
 """The event loop compiled: the very same functions, by numba.
 
-Compiling takes about half a minute, so the machine code is kept in the user's cache
+Compiling takes about a minute, so the machine code is kept in the user's cache
 folder, under a name that changes with the source, the interpreter and numba.
 """
 
@@ -15,7 +15,9 @@ from typing import Any
 
 from dayrate.errors import InvalidInput
 from dayrate.serving.simulator import (
+    coming,
     core,
+    heap,
     lookup,
     memory,
     queueing,
@@ -27,13 +29,13 @@ from dayrate.serving.simulator.state import State
 
 __all__ = ["compiled_core"]
 
-_MODULES = (state, lookup, memory, queueing, skipping, core, routing)
+_MODULES = (state, lookup, heap, coming, memory, queueing, skipping, core, routing)
 _ENTRIES = frozenset({"advance", "route"})
 #: Inlined into their callers: else each call copies what the named tuples hold.
 _HOT = frozenset({"append", "attach", "leave_queue", "release", "remove", "take"})
 _HOT_TOO = frozenset({"decode_series", "give_slot", "step_s", "take_slot"})
 _HOT_STEPS = frozenset({"blocks_between", "clock_after", "pass_time", "steps_at_once"})
-_RARE = frozenset({"_cancel", "_evict", "_pop", "_preempt", "_push", "_turn_away"})
+_RARE = frozenset({"_cancel", "_evict", "_preempt", "_turn_away"})
 _RARE_TOO = frozenset({"_share", "_skip_cancelled", "_unlink", "_unuse", "_use"})
 
 
@@ -145,6 +147,7 @@ def _row(states: State, r: int) -> State:
         states.batch[r],
         states.heap[r],
         states.cancels[r],
+        states.coming[r],
         states.users[r],
         states.older[r],
         states.newer[r],

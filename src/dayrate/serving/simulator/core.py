@@ -13,7 +13,8 @@ under the time of the clock at its last one.
 
 import math
 
-from dayrate.serving.simulator.lookup import decode_series, step_s
+from dayrate.serving.simulator.coming import come_after
+from dayrate.serving.simulator.lookup import decode_series, shared_less_s, step_s
 from dayrate.serving.simulator.memory import (
     append,
     attach,
@@ -50,14 +51,19 @@ from dayrate.serving.simulator.state import (
     CANCELS,
     CHUNKED,
     CLOCK,
+    CLOSED,
     COMPUTED,
     CONTEXT,
+    DATA_RANKS,
     DONE,
     ENDING,
     FIRST_IN,
     FREE,
     HEAD,
     LAST_IN,
+    LONGEST,
+    LONGEST_PAIRS,
+    LONGEST_READ,
     LOOKAHEAD,
     MAX_SEQS,
     MAX_TOKENS,
@@ -174,7 +180,7 @@ def _schedule(q: Requests, w: Fate, s: State) -> None:
     Without chunked prefill, prompts come first, whole, and decoding waits.
     """
     n, x = s.n, s.x
-    n[PREFILL] = n[ENDING] = n[PREEMPTED] = 0
+    n[PREFILL] = n[ENDING] = n[PREEMPTED] = n[LONGEST] = 0
     if n[N_DECODING] > 0 and n[CHUNKED]:
         _grow(q, w, s)
     if n[N_WAITING] == 0 and n[PARTIAL] < 0:
@@ -240,9 +246,13 @@ def _compute(s: State, k: int, done: int, budget: int) -> int:
     n = s.n
     rest = s.need[k] - done
     taken = budget if n[CHUNKED] and rest > budget else rest
+    pairs = taken * (done + 0.5 * taken)
     n[PREFILL] += taken
-    s.x[PAIRS] += taken * (done + 0.5 * taken)
+    s.x[PAIRS] += pairs
     s.x[READ] += done
+    if taken > n[LONGEST]:
+        n[LONGEST] = taken
+        s.x[LONGEST_PAIRS], s.x[LONGEST_READ] = pairs, done
     if taken == rest:
         s.batch[n[ENDING]] = k
         n[ENDING] += 1
@@ -300,16 +310,24 @@ def _unfile(s: State, k: int) -> None:
 
 
 def _mixed_step(q: Requests, law: Law, w: Fate, s: State) -> None:
-    """One step with prefill, and whatever decodes beside it."""
+    """One step with prefill, and whatever decodes beside it.
+
+    Attention-data ranks compute prompts of their own, and all wait for the longest: as
+    if each had as much, but for the experts.
+    """
     n, x = s.n, s.x
     prefill, ending = n[PREFILL], n[ENDING]
+    pairs, read, less_s, ranks = x[PAIRS], x[READ], 0.0, law.numbers[DATA_RANKS]
     decoding = n[N_DECODING] * n[CHUNKED]
     rows = decoding * n[ROWS]
     context = x[CONTEXT] + decoding * (n[STEP] * x[TOKENS_PER_STEP])
-    seconds = step_s(
-        law, prefill, x[PAIRS], x[READ], rows, decoding, context, rows + ending
-    )
-    pass_time(s, seconds, 1)
+    if ranks * n[LONGEST] > prefill:
+        tokens = prefill + rows
+        prefill = int(ranks) * n[LONGEST]
+        pairs, read = ranks * x[LONGEST_PAIRS], ranks * x[LONGEST_READ]
+        less_s = shared_less_s(law, tokens, prefill + rows)
+    seconds = step_s(law, prefill, pairs, read, rows, decoding, context, rows + ending)
+    pass_time(s, seconds + less_s, 1)
     if decoding > 0:
         _tick(q, w, s, 1)
     for at in range(ending):
@@ -359,6 +377,8 @@ def _done(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
     s.n[N_DONE] += 1
     release(q, w, s, k, tokens)
     give_slot(s, k)
+    if s.n[CLOSED]:
+        come_after(q, s, i, s.x[NOW])
 
 
 def _tick(q: Requests, w: Fate, s: State, steps: int) -> None:

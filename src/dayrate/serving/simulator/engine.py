@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
 
-#: Requests from which compiling, which takes half a minute once, is worth it.
+#: Requests from which compiling, which takes a minute once, is worth it.
 _MANY = 500_000
 
 
@@ -85,7 +85,8 @@ def simulate(
     in_turn = route is Routing.ROUND_ROBIN
     arrays = _requests(requests, limits, routed=not in_turn)
     taken = _fits(arrays, limits)
-    fate, replica = _fate(arrays, taken), _turns(taken, replicas, in_turn)
+    fate, first = _fate(arrays, taken), _first_turns(requests)
+    replica = _turns(taken, first, replicas, in_turn)
     states = [
         _state(requests, arrays, limits, samples, r if in_turn else -1, replicas)
         for r in range(replicas)
@@ -104,12 +105,16 @@ def simulate(
         sent: Any = replica if compiled else replica.tolist()
         send(q, tables, w, s, replicas, sent)
         replica = np.asarray(sent, dtype=np.int32)
+        if first is not None:
+            replica = np.where(taken, replica[first], np.int32(-1))
     for one in states:
         advance(q, tables, w, one, until_s)
     end_s = max(float(one.x[at.NOW]) for one in states)
     if samples:
         for one in states:  # those that are done sooner stay as they are
             advance(q, tables, w, one, math.nextafter(end_s, math.inf))
+    if first is not None:
+        arrays = arrays._replace(arrival_s=np.asarray(q.arrival_s))
     return _outcome(arrays, w, states, replica, end_s)
 
 
@@ -142,20 +147,77 @@ def _requests(
         rank[np.argsort(requests.priority, kind="stable")] = np.arange(n)
     if requests.cancel_s is not None:
         cancel = _column(requests.cancel_s, float)
-    offsets, ids = np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    if limits.prefix_caching and requests.block_ids is not None:
-        offsets = _column(requests.block_offsets, np.int64)
-        _, ids = np.unique(requests.block_ids, return_inverse=True)
+    arrival, then, think = _waits(requests)
+    offsets, answers, ids = _blocks(requests, limits)
     return at.Requests(
-        arrival_s=_column(requests.arrival_s, float),
+        arrival_s=arrival,
         input_tokens=_column(requests.input_tokens, np.int32),
         output_tokens=_column(requests.output_tokens, np.int32),
         rank=rank,
         cancel_s=cancel,
-        follows=np.full(n if routed else 0, -1, dtype=np.int32),
+        follows=np.full(n if routed or len(then) else 0, -1, dtype=np.int32),
+        then=then,
+        think_s=think,
         block_start=offsets,
-        block_id=ids.astype(np.int64).ravel(),
+        block_answer=answers,
+        block_id=ids,
     )
+
+
+def _blocks(requests: RequestList, limits: Limits) -> tuple[Ints, Ints, Ints]:
+    """Line the blocks of each prompt up, and after them those of its answer."""
+    none = np.zeros(0, dtype=np.int64)
+    if not limits.prefix_caching or requests.block_ids is None:
+        return np.zeros(1, dtype=np.int64), none, none
+    offsets, ids = _column(requests.block_offsets, np.int64), requests.block_ids
+    answers = offsets[1:]
+    if requests.answer_ids is not None and requests.answer_offsets is not None:
+        prompts, later = np.diff(offsets), np.diff(requests.answer_offsets)
+        _check_full(requests, prompts + later, limits.block_tokens)
+        offsets = np.concatenate([[0], np.cumsum(prompts + later)])
+        answers = offsets[:-1] + prompts
+        own = np.arange(offsets[-1]) < np.repeat(answers, prompts + later)
+        both = np.empty(offsets[-1], dtype=np.int64)
+        both[own], both[~own] = ids, requests.answer_ids
+        ids = both
+    _, numbers = np.unique(ids, return_inverse=True)
+    return offsets, np.ascontiguousarray(answers), numbers.astype(np.int64).ravel()
+
+
+def _waits(requests: RequestList) -> tuple[Floats, Ints, Floats]:
+    """Arrivals as far as they are known, who comes after whom, and how long after."""
+    arrival = _column(requests.arrival_s, float)
+    if requests.after is None:
+        return arrival, np.zeros(0, dtype=np.int32), np.zeros(0)
+    after = np.asarray(requests.after)
+    waits = np.flatnonzero(after >= 0)
+    then, think = np.full(len(after), -1, dtype=np.int32), np.zeros(len(after))
+    then[after[waits]] = waits
+    think[waits] = arrival[waits] - arrival[after[waits]]
+    arrival = arrival.copy()
+    arrival[waits] = math.inf
+    return arrival, then, think
+
+
+def _first_turns(requests: RequestList) -> Ints | None:
+    """Find the request that waits for nobody's end, before each; None without such."""
+    if requests.after is None:
+        return None
+    after = np.asarray(requests.after)
+    first = np.where(after >= 0, after, np.arange(len(after)))
+    while (after[first] >= 0).any():
+        first = first[first]  # twice as far back each time
+    return first
+
+
+def _check_full(requests: RequestList, blocks: Ints, block_tokens: int) -> None:
+    """Refuse blocks that a request does not fill, its last token not stored."""
+    whole = np.asarray(requests.input_tokens) + np.asarray(requests.output_tokens)
+    if (blocks * block_tokens >= whole).any():
+        raise InvalidInput(
+            "A prompt and its answer say more blocks than they fill. Give full blocks "
+            f"of {block_tokens} tokens, the last token of the answer left out."
+        )
 
 
 def _cached_frac(requests: RequestList, limits: Limits) -> float:
@@ -189,8 +251,17 @@ def _fate(q: at.Requests, taken: Bools) -> at.Fate:
     )
 
 
-def _turns(taken: Bools, replicas: int, in_turn: bool) -> Ints:
-    """Deal requests out in turn, or leave them to be sent; -1 where nobody can."""
+def _turns(taken: Bools, first: Ints | None, replicas: int, in_turn: bool) -> Ints:
+    """Deal requests out in turn, or leave them to be sent; -1 where nobody can.
+
+    Those that wait for the end of others go where the first of them goes.
+    """
+    if first is not None:
+        own = first == np.arange(len(first))
+        if not in_turn:
+            return np.asarray(own - np.int32(1), dtype=np.int32)
+        in_line = ((np.cumsum(own) - 1) % replicas).astype(np.int32)
+        return np.where(taken, in_line[first], np.int32(-1))
     if not in_turn or replicas == 1:
         return taken.astype(np.int32) - np.int32(1)
     turn = np.arange(len(taken), dtype=np.int32) % np.int32(replicas)
@@ -218,8 +289,10 @@ def _state(  # noqa: PLR0917
     blocks = int(q.block_id.max(initial=-1)) + 1
     rows = limits.draft_tokens + 1
     ends = 1 << (int(q.output_tokens.max()) + rows).bit_length()
+    n = _numbers(q, limits, seqs, first, every)
+    coming = _coming(q, n, first, every)
     return at.State(
-        n=_numbers(q, limits, seqs, first, every),
+        n=n,
         x=_times(requests, q, limits, samples),
         **{
             name: np.zeros(slots, dtype=np.int64)
@@ -232,11 +305,26 @@ def _state(  # noqa: PLR0917
         batch=np.zeros(seqs + 1, dtype=np.int64),
         heap=np.zeros(most + 1 if by_rank else 1, dtype=np.int32),
         cancels=np.zeros(most + 1 if cancelling else 1, dtype=np.int32),
+        coming=coming,
         users=np.full(blocks, -1),
         older=np.full(blocks, -1),
         newer=np.full(blocks, -1),
         samples=np.zeros(4 * (samples + samples % 2)),
     )
+
+
+def _coming(q: at.Requests, n: Ints, first: int, every: int) -> Ints:
+    """Put the requests of a replica that wait for nobody in line to come."""
+    if len(q.then) == 0:
+        return np.zeros(1, dtype=np.int32)
+    coming = np.zeros(len(q.then) + 1, dtype=np.int32)
+    own = np.zeros(0, dtype=np.int32)
+    if first >= 0:
+        own = np.flatnonzero(np.isfinite(q.arrival_s))[first::every].astype(np.int32)
+    coming[: len(own)] = own  # sorted, which is a heap
+    n[at.CLOSED], n[at.STRIDE], n[at.COMING] = True, 0, len(own)
+    n[at.NEXT] = own[0] if len(own) else -1
+    return coming
 
 
 def _numbers(q: at.Requests, limits: Limits, seqs: int, first: int, every: int) -> Ints:
@@ -264,7 +352,8 @@ def _times(
     x = np.zeros(at.X_PLACES)
     x[at.TIMEOUT_S] = limits.timeout_s
     x[at.SAMPLE_AT] = 0.0 if samples else math.inf
-    x[at.SAMPLE_S] = max(float(q.arrival_s[-1]), 1.0) / max(samples, 2) * 2.0
+    last_s = float(requests.arrival_s[-1])
+    x[at.SAMPLE_S] = max(last_s, 1.0) / max(samples, 2) * 2.0
     x[at.CACHED_FRAC] = _cached_frac(requests, limits)
     steps = 1 << at.PACE_BITS
     x[at.TOKENS_PER_STEP] = round(limits.tokens_per_step * steps) / steps

@@ -54,6 +54,7 @@ class FleetRun:
     to wait for one to start; NaN where it never did. ``serving`` gives, for each
     replica, its number in the simulation, or -1 for one that never got ready. At
     ``end_s`` the last request has come and gone, or the time given was over.
+    ``apart`` are the replicas for prompts and those for answers, where they differ.
     """
 
     run: Simulation
@@ -61,6 +62,12 @@ class FleetRun:
     sent_s: Floats
     serving: Ints
     end_s: float
+    apart: "tuple[FleetRun, FleetRun] | None" = None
+
+    @property
+    def pools(self) -> "tuple[FleetRun, ...]":
+        """Replicas that do the same work, together; those for prompts come first."""
+        return (self,) if self.apart is None else self.apart
 
 
 def simulate_fleet(
@@ -103,7 +110,8 @@ def simulate_fleet(
     Raises
     ------
     InvalidInput
-        The compiled engine is asked for with a routing it does not have here.
+        The compiled engine is asked for with a routing it does not have here, or
+        requests wait for the end of others.
 
     Examples
     --------
@@ -118,6 +126,7 @@ def simulate_fleet(
     .. [1] Kubernetes, "Horizontal Pod Autoscaling" and "Pod Lifecycle" (a pod that
        ends takes no traffic and finishes what it has).
     """
+    requests.require_known_arrivals()
     if route is not Routing.ROUND_ROBIN:
         if engine is EngineKind.NUMBA:
             raise InvalidInput(

@@ -99,8 +99,12 @@ class RequestList:
     ``priority`` counts down: lower goes first, as in vLLM; requests of equal priority
     keep their order. ``blocks`` are ids of the prompt's blocks, hashed with their
     prefix, ragged: those of request i are ``ids[offsets[i]:offsets[i + 1]]``. Where
-    they are unknown, ``cached_input_frac`` of each prompt counts as cached.
+    they are unknown, ``cached_input_frac`` of each prompt counts as cached. ``answer``
+    blocks are those that its answer fills, which others may begin with.
     At ``cancel_s`` a request that is not done is let go; never, where it is infinite.
+    ``after`` is the position of the request for whose end one waits, -1 for nobody:
+    it then comes as long after that end, or after it was dropped, as ``arrival_s``
+    says after its arrival. Who waits for another stays on its replica.
     """
 
     arrival_s: Sequence[float] | Floats
@@ -111,12 +115,16 @@ class RequestList:
     block_ids: Sequence[int] | Ints | None = None
     cached_input_frac: float = 0.0
     cancel_s: Sequence[float] | Floats | None = None
+    after: Sequence[int] | Ints | None = None
+    answer_offsets: Sequence[int] | Ints | None = None
+    answer_ids: Sequence[int] | Ints | None = None
 
     def __post_init__(self) -> None:
         arrival = np.asarray(self.arrival_s, dtype=float)
         if arrival.size == 0:
             raise InvalidInput("There is no request to simulate. Give at least one.")
-        beside = (self.input_tokens, self.output_tokens, self.priority, self.cancel_s)
+        beside: tuple[Any, ...] = (self.input_tokens, self.output_tokens, self.priority)
+        beside = (*beside, self.cancel_s, self.after)
         if any(x is not None and len(x) != arrival.size for x in beside):
             raise InvalidInput("The columns of the requests differ in number.")
         if not np.isfinite(arrival).all() or arrival[0] < 0:
@@ -136,6 +144,36 @@ class RequestList:
             raise InvalidInput(
                 "A time of cancellation is not a number; leave it infinite where "
                 "nobody cancels."
+            )
+        if self.after is not None:
+            self._check_after(np.asarray(self.after))
+
+    def require_known_arrivals(self) -> None:
+        """Refuse requests whose arrival depends on the end of others.
+
+        Raises
+        ------
+        InvalidInput
+            Some wait for others.
+        """
+        if self.after is not None:
+            raise InvalidInput(
+                "Turns that wait for the answer before stay on their replica, so it "
+                "has to stay and to do all of their work. Leave --closed-loop out, or "
+                "--autoscale and --prefill-replicas."
+            )
+
+    def _check_after(self, after: Ints) -> None:
+        waits = after[after >= 0]
+        if (after >= np.arange(len(after))).any() or len(np.unique(waits)) < len(waits):
+            raise InvalidInput(
+                "A request waits for the end of one that comes after it, or for whose "
+                "end another waits. Let each wait for one of its own, before it."
+            )
+        if self.priority is not None or self.cancel_s is not None:
+            raise InvalidInput(
+                "Requests that wait for the end of others have no priorities here and "
+                "are not cancelled. Leave these columns out."
             )
 
 

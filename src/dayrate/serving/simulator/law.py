@@ -21,6 +21,7 @@ _ATTENDED_KNOTS, _READ_KNOTS = 129, 49
 _CONTEXT_KNOTS = 2049
 _LONGEST_TABLE = 1 << 18  # tokens of one step
 _SAME_SLOPE = 1e-7
+_ROUTED = "experts_"  # operators of the routed experts, as `perf` names them
 _CHECKED = 512  # random steps that the tables are held against
 
 
@@ -47,6 +48,11 @@ class StepLaw:
         Of a step that decodes, or prefills, at all. [s]
     ranks : float
         A step with fewer sequences than ranks takes as long as with that many. [1]
+    data_ranks : float
+        Attention-data ranks: a prompt is computed on one of them, and the others wait
+        for it, but for the experts, which they share. [1]
+    routed_s : ndarray
+        Of the experts, by number of tokens; empty without ranks or experts. [s]
     draft_s, draft_prompt_s : ndarray
         A draft model's share, by sequences and by prompt tokens; empty without. [s]
     error_frac : float
@@ -65,6 +71,8 @@ class StepLaw:
     ranks: float
     draft_s: Floats = field(default_factory=_none)
     draft_prompt_s: Floats = field(default_factory=_none)
+    data_ranks: float = 1.0
+    routed_s: Floats = field(default_factory=_none)
     error_frac: float = 0.0
 
     @property
@@ -81,6 +89,7 @@ class StepLaw:
             prefill_s=self.prefill_s.ravel(),
             draft_s=self.draft_s,
             draft_prompt_s=self.draft_prompt_s,
+            routed_s=self.routed_s,
             numbers=np.array(
                 [
                     self.decode_fixed_s,
@@ -88,6 +97,7 @@ class StepLaw:
                     self.attended_tokens[1] ** 0.25,
                     self.read_frac[1] ** 0.25,
                     self.ranks,
+                    self.data_ranks,
                 ]
             ),
         )
@@ -192,6 +202,8 @@ def step_law(
         decode_fixed_s=decode_fixed,
         prefill_fixed_s=prefill_fixed,
         ranks=ranks,
+        data_ranks=float(replica.parallelism.attention_data),
+        routed_s=_routed(replica, len(dense)),
     )
     error = _error_frac(replica, law, longest_tokens)
     law = dataclasses.replace(law, error_frac=error)
@@ -246,6 +258,20 @@ def _dense(replica: Replica, longest_tokens: int, many: float) -> tuple[Floats, 
     dense = _seconds(replica, decode_sequences=tokens) - fixed
     dense[0] = 0.0
     return dense, fixed
+
+
+def _routed(replica: Replica, knots: int) -> Floats:
+    """Time of the experts, which all attention-data ranks share, by tokens."""
+    if float(replica.parallelism.attention_data) <= 1.0:
+        return _none()
+    tokens = np.arange(knots, dtype=float)
+    step = replica.step(StepShape(decode_sequences=tokens))
+    parts = [s for name, s in step.by_operator_s.items() if name.startswith(_ROUTED)]
+    if not parts:
+        return _none()
+    total = np.sum([np.broadcast_to(s, tokens.shape) for s in parts], axis=0)
+    total[0] = 0.0
+    return np.asarray(total, dtype=float)
 
 
 def _logits(replica: Replica, many: float, rows: int) -> Floats:

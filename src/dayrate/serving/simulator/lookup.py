@@ -12,7 +12,7 @@ from dayrate.serving.simulator.state import (
     Law,
 )
 
-__all__ = ["decode_series", "step_s"]
+__all__ = ["decode_series", "shared_less_s", "step_s"]
 
 
 def step_s(  # noqa: PLR0917
@@ -75,6 +75,38 @@ def step_s(  # noqa: PLR0917
         if len(law.draft_prompt_s) > 0:
             seconds += _at(law.draft_prompt_s, prefill)
     return seconds
+
+
+def shared_less_s(law: Law, tokens: int, counted: int) -> float:
+    """Time by which experts are done sooner, as all ranks share their tokens.
+
+    Parameters
+    ----------
+    law : Law
+        Tables.
+    tokens : int
+        Tokens of a step. [token]
+    counted : int
+        As many as there would be if all ranks had what the busiest has. [token]
+
+    Returns
+    -------
+    float
+        Time, 0 or less; 0 where nothing is shared. [s]
+
+    Examples
+    --------
+    >>> from dayrate.serving.simulator.examples import FLAT
+    >>> shared_less_s(FLAT.tables, 100, 800)
+    0.0
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, "DeepSeek-V3 Technical Report", 2024, arXiv:2412.19437, 3.4.
+    """
+    if len(law.routed_s) == 0:
+        return 0.0
+    return _at(law.routed_s, tokens) - _at(law.routed_s, counted)
 
 
 def decode_series(

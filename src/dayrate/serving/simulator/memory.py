@@ -7,6 +7,7 @@ ones hold a prefix that nobody uses now, oldest first, and go when others need r
 from dayrate.serving.simulator.state import (
     BLOCK,
     CACHED,
+    DONE,
     FIRST_IN,
     FREE,
     LAST_IN,
@@ -52,9 +53,10 @@ def cached_blocks(q: Requests, s: State, i: int) -> int:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.hit_tokens.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import TURNS, opened
+    >>> q, _, s = opened(TURNS, 0.005)  # the first prompt is computed
+    >>> cached_blocks(q, s, 1)
+    6
 
     References
     ----------
@@ -62,7 +64,7 @@ def cached_blocks(q: Requests, s: State, i: int) -> int:
     """
     start = q.block_start[i]
     j = start
-    while j < q.block_start[i + 1] and s.users[q.block_id[j]] >= 0:
+    while j < q.block_answer[i] and s.users[q.block_id[j]] >= 0:
         j += 1
     return j - start
 
@@ -88,9 +90,10 @@ def attach(  # noqa: PLR0917
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.hit_tokens.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import TURNS, opened
+    >>> q, w, s = opened(TURNS, 0.005)
+    >>> attach(q, w, s, 1, -1, 13), s.n[FREE]
+    (6, 986)
 
     References
     ----------
@@ -147,9 +150,12 @@ def forget(s: State, k: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.preemptions.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, _, s = opened()
+    >>> keep(s, 0, 5)
+    >>> forget(s, 0)
+    >>> s.n[FREE], s.n[CACHED]
+    (1000, 0)
 
     References
     ----------
@@ -180,9 +186,12 @@ def take(s: State, blocks: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.preemptions.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, _, s = opened()
+    >>> keep(s, 0, 5)
+    >>> take(s, 3)
+    >>> s.n[FREE], s.n[CACHED]
+    (995, 2)
 
     References
     ----------
@@ -240,9 +249,11 @@ def keep(s: State, k: int, blocks: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.preemptions.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, _, s = opened()
+    >>> keep(s, 0, 5)
+    >>> s.n[FREE], s.n[CACHED]
+    (995, 5)
 
     References
     ----------
@@ -276,9 +287,12 @@ def append(s: State, k: int, first: int, last: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.preemptions.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, _, s = opened()
+    >>> for k in (0, 1):
+    ...     append(s, k, FIRST_IN, LAST_IN)
+    >>> s.n[FIRST_IN], s.later[0], s.n[LAST_IN]
+    (0, 1, 1)
 
     References
     ----------
@@ -313,9 +327,13 @@ def remove(s: State, k: int, first: int, last: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.preemptions.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, _, s = opened()
+    >>> for k in (0, 1):
+    ...     append(s, k, FIRST_IN, LAST_IN)
+    >>> remove(s, 0, FIRST_IN, LAST_IN)
+    >>> s.n[FIRST_IN], s.n[LAST_IN]
+    (1, 1)
 
     References
     ----------
@@ -349,16 +367,18 @@ def publish(q: Requests, w: Fate, s: State, k: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.hit_tokens.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import TURNS, opened
+    >>> q, w, s = opened(TURNS)
+    >>> publish(q, w, s, 0)
+    >>> s.shared[0], cached_blocks(q, s, 1)
+    (6, 6)
 
     References
     ----------
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
     i = s.request[k]
-    for j in range(q.block_start[i], q.block_start[i + 1]):
+    for j in range(q.block_start[i], q.block_answer[i]):
         block = q.block_id[j]
         if s.users[block] < 0:
             s.users[block] = 1
@@ -368,6 +388,9 @@ def publish(q: Requests, w: Fate, s: State, k: int) -> None:
 
 def release(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
     """Give the blocks of a running request back; shared ones stay cached.
+
+    So do those that its answer has filled, once it is done, for prompts that go on from
+    there.
 
     Parameters
     ----------
@@ -385,13 +408,19 @@ def release(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.preemptions.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, w, s = opened(until_s=0.005)  # one runs, in the first slot
+    >>> before = s.n[FREE]
+    >>> release(q, w, s, 0, 101)
+    >>> before, s.n[FREE], s.n[N_RUNNING]
+    (993, 1000, 0)
 
     References
     ----------
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
+    .. [2] vLLM, "Automatic Prefix Caching" (full blocks are hashed as they fill, with
+       generated tokens too; of a request's, the last is freed first; checked
+       2026-11-22).
     """
     n = s.n
     n[FREE] -= -(tokens + n[LOOKAHEAD]) // n[BLOCK]
@@ -400,7 +429,14 @@ def release(q: Requests, w: Fate, s: State, k: int, tokens: int) -> None:
     if n[SHARING]:
         n[FREE] -= s.shared[k]
         i = s.request[k]
-        for j in range(q.block_start[i], q.block_start[i + 1]):
+        # oldest is what comes last: without what is before, it is of no use
+        if w.status[i] == DONE:
+            for j in range(q.block_start[i + 1] - 1, q.block_answer[i] - 1, -1):
+                if s.users[q.block_id[j]] < 0:
+                    s.users[q.block_id[j]] = 1
+                    n[FREE] -= 1
+                    _unuse(s, q.block_id[j])
+        for j in range(q.block_answer[i] - 1, q.block_start[i] - 1, -1):
             if w.held[j]:
                 _unuse(s, q.block_id[j])
                 w.held[j] = 0

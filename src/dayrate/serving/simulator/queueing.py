@@ -5,6 +5,8 @@ the last. Those preempted go before them, the last one first, as it was the firs
 come. Where ranks count, both wait in one heap.
 """
 
+from dayrate.serving.simulator.coming import come, come_after
+from dayrate.serving.simulator.heap import pop, push
 from dayrate.serving.simulator.memory import forget
 from dayrate.serving.simulator.state import (
     AGAIN,
@@ -12,10 +14,12 @@ from dayrate.serving.simulator.state import (
     CANCELLED,
     CANCELLING,
     CANCELS,
+    CLOSED,
     DROPPED,
     FRESH,
     HEAD,
     HEAPED,
+    LAST,
     MAX_WAITING,
     N_WAITING,
     NEXT,
@@ -28,13 +32,17 @@ from dayrate.serving.simulator.state import (
     TIMEOUT_S,
     WAITING,
     Fate,
-    Floats,
-    Ints,
     Requests,
     State,
 )
 
-__all__ = ["arrive", "expire", "leave_queue", "return_to_queue", "take_slot"]
+__all__ = [
+    "arrive",
+    "expire",
+    "leave_queue",
+    "return_to_queue",
+    "take_slot",
+]
 
 
 def arrive(q: Requests, w: Fate, s: State) -> None:
@@ -52,33 +60,45 @@ def arrive(q: Requests, w: Fate, s: State) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.start_s.tolist()
-    [0.0, 1.0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, w, s = opened()
+    >>> arrive(q, w, s)
+    >>> s.n[N_WAITING]
+    1
 
     References
     ----------
     .. [1] W. Kwon et al., "PagedAttention", SOSP 2023, arXiv:2309.06180.
     """
     n, now_s = s.n, s.x[NOW]
-    i = n[NEXT]
-    while i >= 0 and (w.status[i] != WAITING or q.arrival_s[i] <= now_s):
+    i, closed = n[NEXT], n[CLOSED]
+    while i >= 0 and (
+        q.arrival_s[i] <= now_s or (w.status[i] != WAITING and not closed)
+    ):
         taken = w.status[i] == WAITING
+        if closed:
+            come(q, s)
+            if not taken:
+                come_after(q, s, i, q.arrival_s[i])
         if taken and n[N_WAITING] >= n[MAX_WAITING]:
             taken = not _turn_away(q, w, s, i)
         if taken:
             n[N_WAITING] += 1
             if n[BY_RANK]:
-                _push(s.heap, q.rank, n[HEAPED], i)
+                push(s.heap, q.rank, n[HEAPED], i)
                 n[HEAPED] += 1
             else:
                 if n[FRESH] == 0:
                     n[HEAD] = i
+                elif closed:
+                    q.follows[n[LAST]] = i
+                if closed:
+                    n[LAST] = i
                 n[FRESH] += 1
             if n[CANCELLING]:
-                _push(s.cancels, q.cancel_s, n[CANCELS], i)
+                push(s.cancels, q.cancel_s, n[CANCELS], i)
                 n[CANCELS] += 1
-        i = _following(q, s, i)
+        i = n[NEXT] if closed else _following(q, s, i)
     n[NEXT] = i
 
 
@@ -97,6 +117,8 @@ def _turn_away(q: Requests, w: Fate, s: State, i: int) -> bool:
     if full:
         w.status[i] = REJECTED
         s.n[DROPPED] += 1
+        if s.n[CLOSED]:
+            come_after(q, s, i, q.arrival_s[i])
     return full
 
 
@@ -117,9 +139,13 @@ def expire(q: Requests, w: Fate, s: State, when_s: float) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, w, s = opened()
+    >>> s.x[TIMEOUT_S] = 5.0
+    >>> arrive(q, w, s)
+    >>> expire(q, w, s, 6.0)
+    >>> w.status[0] == TIMED_OUT, s.n[N_WAITING]
+    (True, 0)
 
     References
     ----------
@@ -134,6 +160,8 @@ def expire(q: Requests, w: Fate, s: State, when_s: float) -> None:
         leave_queue(q, w, s)
         w.status[i] = TIMED_OUT
         n[DROPPED] += 1
+        if n[CLOSED]:
+            come_after(q, s, i, q.arrival_s[i] + s.x[TIMEOUT_S])
 
 
 def leave_queue(q: Requests, w: Fate, s: State) -> None:
@@ -151,9 +179,12 @@ def leave_queue(q: Requests, w: Fate, s: State) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.queue_s.tolist()
-    [0.0, 0.0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, w, s = opened()
+    >>> arrive(q, w, s)
+    >>> leave_queue(q, w, s)
+    >>> s.n[N_WAITING]
+    0
 
     References
     ----------
@@ -163,7 +194,7 @@ def leave_queue(q: Requests, w: Fate, s: State) -> None:
     n[N_WAITING] -= 1
     if n[BY_RANK]:
         n[HEAPED] -= 1
-        _pop(s.heap, q.rank, n[HEAPED])
+        pop(s.heap, q.rank, n[HEAPED])
     elif n[AGAIN] >= 0:
         n[AGAIN] = s.chain[n[AGAIN]]
     else:
@@ -187,7 +218,7 @@ def _skip_cancelled(q: Requests, w: Fate, s: State) -> None:
     n = s.n
     while n[HEAPED] > 0 and w.status[s.heap[0]] == CANCELLED:
         n[HEAPED] -= 1
-        _pop(s.heap, q.rank, n[HEAPED])
+        pop(s.heap, q.rank, n[HEAPED])
     while n[AGAIN] >= 0 and w.status[s.request[n[AGAIN]]] == CANCELLED:
         k = n[AGAIN]
         n[AGAIN] = s.chain[k]
@@ -211,9 +242,11 @@ def return_to_queue(q: Requests, w: Fate, s: State, k: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.preemptions.tolist()
-    [0, 0]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, w, s = opened(until_s=0.005)  # one runs, in the first slot
+    >>> return_to_queue(q, w, s, 0)
+    >>> w.preempted[0], s.n[AGAIN], s.n[N_WAITING]
+    (1, 0, 1)
 
     References
     ----------
@@ -224,7 +257,7 @@ def return_to_queue(q: Requests, w: Fate, s: State, k: int) -> None:
     w.preempted[i] += 1
     n[N_WAITING] += 1
     if n[BY_RANK]:
-        _push(s.heap, q.rank, n[HEAPED], i)
+        push(s.heap, q.rank, n[HEAPED], i)
         n[HEAPED] += 1
     else:
         s.chain[k] = n[AGAIN]
@@ -248,9 +281,12 @@ def cancel_waiting(q: Requests, w: Fate, s: State, i: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import LEAVING, opened
+    >>> q, w, s = opened(LEAVING)
+    >>> arrive(q, w, s)
+    >>> cancel_waiting(q, w, s, 0)
+    >>> w.status[0] == CANCELLED, s.n[N_WAITING]
+    (True, 0)
 
     References
     ----------
@@ -286,9 +322,11 @@ def next_cancelled(q: Requests, s: State) -> int:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import LEAVING, opened
+    >>> q, w, s = opened(LEAVING)
+    >>> arrive(q, w, s)
+    >>> next_cancelled(q, s), next_cancelled(q, s)
+    (0, -1)
 
     References
     ----------
@@ -299,7 +337,7 @@ def next_cancelled(q: Requests, s: State) -> int:
         return -1
     i = s.cancels[0]
     n[CANCELS] -= 1
-    _pop(s.cancels, q.cancel_s, n[CANCELS])
+    pop(s.cancels, q.cancel_s, n[CANCELS])
     return i
 
 
@@ -320,9 +358,10 @@ def take_slot(w: Fate, s: State, i: int) -> int:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, w, s = opened()
+    >>> take_slot(w, s, 1), take_slot(w, s, 0), s.request[:2]
+    (0, 1, [1, 0])
 
     References
     ----------
@@ -359,9 +398,11 @@ def give_slot(s: State, k: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.status.tolist()
-    [2, 2]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, w, s = opened()
+    >>> give_slot(s, take_slot(w, s, 1))
+    >>> take_slot(w, s, 0)
+    0
 
     References
     ----------
@@ -369,26 +410,3 @@ def give_slot(s: State, k: int) -> None:
     """
     s.chain[k] = s.n[SPARE]
     s.n[SPARE] = k
-
-
-def _push(heap: Ints, key: Floats, size: int, i: int) -> None:
-    """Add an item to a heap of ``size`` items, lowest key first."""
-    at = size
-    while at > 0 and key[i] < key[heap[(at - 1) // 2]]:
-        heap[at] = heap[(at - 1) // 2]
-        at = (at - 1) // 2
-    heap[at] = i
-
-
-def _pop(heap: Ints, key: Floats, size: int) -> None:
-    """Remove the first of a heap, so that ``size`` items are left."""
-    i = heap[size]
-    at, child = 0, 1
-    while child < size:
-        if child + 1 < size and key[heap[child + 1]] < key[heap[child]]:
-            child += 1
-        if key[i] <= key[heap[child]]:
-            break
-        heap[at] = heap[child]
-        at, child = child, 2 * child + 1
-    heap[at] = i

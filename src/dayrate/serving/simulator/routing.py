@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from dayrate.serving.simulator.coming import send
 from dayrate.serving.simulator.core import advance
 from dayrate.serving.simulator.memory import cached_blocks
 from dayrate.serving.simulator.state import (
     BY_PREFIX,
-    LAST,
     N_RUNNING,
     N_WAITING,
     NEXT,
@@ -61,24 +61,19 @@ def route(  # noqa: PLR0917
         for r in range(count):
             advance(q, law, w, _replica_at(states, r), q.arrival_s[i])
         chosen = _choose(q, states, i, count)
-        n = _replica_at(states, chosen).n
-        if n[LAST] >= 0:  # who waits is found by who came before
-            q.follows[n[LAST]] = i
-        if n[NEXT] < 0:
-            n[NEXT] = i
-        n[LAST] = i
+        send(q, _replica_at(states, chosen), i)
         replica[i] = chosen
 
 
 def _choose(q: Requests, states: Any, i: int, count: int) -> int:
     """Longest cached prefix among those not overloaded, then least loaded, first."""
-    least = _load(_replica_at(states, 0))
+    least = _load(q, _replica_at(states, 0), i)
     for r in range(1, count):
-        least = min(least, _load(_replica_at(states, r)))
+        least = min(least, _load(q, _replica_at(states, r), i))
     best, best_hits, best_load = 0, -1, 0
     for r in range(count):
         s = _replica_at(states, r)
-        load, hits = _load(s), 0
+        load, hits = _load(q, s, i), 0
         if s.n[BY_PREFIX] and s.n[SHARING]:
             over = load - least > UNBALANCED and load > UNBALANCED_TIMES * least
             hits = -1 if over else cached_blocks(q, s, i)
@@ -87,9 +82,12 @@ def _choose(q: Requests, states: Any, i: int, count: int) -> int:
     return best
 
 
-def _load(s: State) -> int:
-    """Count the requests sent to a replica that are not done. [1]"""
-    return s.n[N_WAITING] + s.n[N_RUNNING] + (s.n[NEXT] >= 0)
+def _load(q: Requests, s: State, i: int) -> int:
+    """Count the requests sent to a replica, not after ``i``, that are not done. [1]"""
+    j = s.n[NEXT]
+    return (
+        s.n[N_WAITING] + s.n[N_RUNNING] + (j >= 0 and q.arrival_s[j] <= q.arrival_s[i])
+    )
 
 
 def _replica_at(states: Any, r: int) -> State:

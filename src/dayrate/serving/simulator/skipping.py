@@ -66,9 +66,10 @@ def steps_at_once(  # noqa: PLR0917
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.steps.tolist()
-    [6]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> q, _, s = opened(until_s=0.005)  # one of three tokens is there
+    >>> steps_at_once(q, s, 0.01, 0.0, math.inf, math.inf)
+    2
 
     References
     ----------
@@ -105,9 +106,10 @@ def clock_after(s: State, steps: int) -> int:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.steps.tolist()
-    [6]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, _, s = opened(until_s=0.015)  # one step of decoding
+    >>> clock_after(s, 3)
+    4
 
     References
     ----------
@@ -134,9 +136,10 @@ def blocks_between(s: State, start: int, end: int) -> int:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.steps.tolist()
-    [6]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, _, s = opened(until_s=0.005)  # one sequence decodes
+    >>> blocks_between(s, 0, 16)
+    1
 
     References
     ----------
@@ -168,9 +171,11 @@ def pass_time(s: State, seconds: float, steps: int) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.steps.tolist()
-    [6]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, _, s = opened()
+    >>> pass_time(s, 0.5, 3)
+    >>> s.x[NOW], s.x[BUSY_S], s.n[ITERATIONS]
+    (0.5, 0.5, 3)
 
     References
     ----------
@@ -205,9 +210,11 @@ def sample(s: State, until_s: float) -> None:
 
     Examples
     --------
-    >>> from dayrate.serving.simulator.examples import ONE_BY_ONE
-    >>> ONE_BY_ONE.steps.tolist()
-    [6]
+    >>> from dayrate.serving.simulator.examples import opened
+    >>> _, _, s = opened(samples=8)  # every quarter of a second
+    >>> sample(s, 0.6)
+    >>> s.n[SAMPLE]
+    3
 
     References
     ----------

@@ -21,15 +21,20 @@ SPARE, SLOTS = 36, 37
 # the step that is being put together, and counts
 PARTIAL, COMPUTED, PREFILL, ENDING, PREEMPTED = range(38, 43)
 ITERATIONS, SAMPLE, DROPPED, N_DONE = range(43, 47)
-N_PLACES = 47
+# whether requests wait for the end of others, and how many are on their way
+CLOSED, COMING = 47, 48
+# the largest part of a prompt in the step that is being put together
+LONGEST = 49
+N_PLACES = 50
 
 # places in State.x
 NOW, CONTEXT, PAIRS, READ, BUSY_S, TIMEOUT_S, SAMPLE_AT, SAMPLE_S = range(8)
 CACHED_FRAC, TOKENS_PER_STEP = 8, 9
-X_PLACES = 10
+LONGEST_PAIRS, LONGEST_READ = 10, 11
+X_PLACES = 12
 
 # places in Law.numbers
-DECODE_FIXED, PREFILL_FIXED, ATTENDED_STEP, READ_STEP, RANKS = range(5)
+DECODE_FIXED, PREFILL_FIXED, ATTENDED_STEP, READ_STEP, RANKS, DATA_RANKS = range(6)
 
 #: Tokens of a decode step are counted in these parts of one, so that they add up alike
 #: however many steps are taken at once.
@@ -47,13 +52,16 @@ Ints: TypeAlias = Any
 class Requests(NamedTuple):
     """What is asked, by request; what nobody asks for is empty."""
 
-    arrival_s: Floats
+    arrival_s: Floats  # infinite until it is known, where it comes after another
     input_tokens: Ints
     output_tokens: Ints
     rank: Ints  # service order: lower first
     cancel_s: Floats
     follows: Ints  # the next request of the same replica
+    then: Ints  # who comes after its end; empty where nobody waits for another's
+    think_s: Floats  # how long after
     block_start: Ints  # of the hashed prompt blocks, one more than requests
+    block_answer: Ints  # where those that the answer fills begin
     block_id: Ints
 
 
@@ -70,6 +78,7 @@ class Law(NamedTuple):
     prefill_s: Floats
     draft_s: Floats  # of a draft model, by sequences; empty without one
     draft_prompt_s: Floats  # by prompt tokens
+    routed_s: Floats  # of experts, by tokens; empty where ranks do not share them
     numbers: Floats
 
 
@@ -105,6 +114,7 @@ class State(NamedTuple):
     batch: Ints  # prompts that are done with this step
     heap: Ints  # requests by rank, where ranks count
     cancels: Ints  # requests by the time at which they are cancelled
+    coming: Ints  # requests by arrival, where some wait for the end of others
     users: Ints  # by block id: -1 absent, else sequences that use it
     older: Ints  # unused cached blocks, by age
     newer: Ints
