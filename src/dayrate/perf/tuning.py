@@ -160,7 +160,7 @@ def _scopes(s: Setting) -> tuple[str, ...]:
     family = re.split(r"[-@]\d", s.engine)[0]
     traits = [f"weights:{_weights_group(s.weights)}"]
     if s.experts:
-        traits.append("experts")
+        traits += ["experts", f"experts:{family}"]
     if s.unpacked_cache:
         traits.append("unpacked cache")
     if s.halved:
