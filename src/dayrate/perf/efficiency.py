@@ -129,7 +129,9 @@ class Efficiency:
         byte_frac, fixed = self.link.at(transfer.ranks)
         if transfer.kind is TransferKind.SEND:
             fixed = machine.link_latency_s
-        inside = transfer.link_bytes / (machine.link_bytes_per_s * byte_frac)
+        fixed = fixed + machine.relay_s
+        rate = machine.link_bytes_per_s * machine.relay_frac
+        inside = transfer.link_bytes / (rate * byte_frac)
         across = transfer.node_bytes / (machine.node_bytes_per_s * byte_frac)
         hops = transfer.node_hops * machine.node_latency_s
         once = fixed + np.maximum(inside, across) + hops

@@ -158,7 +158,8 @@ def setting_for(
 @functools.cache
 def _scopes(s: Setting) -> tuple[str, ...]:
     family = re.split(r"[-@]\d", s.engine)[0]
-    traits = [f"weights:{_weights_group(s.weights)}"]
+    weights = f"weights:{_weights_group(s.weights)}"
+    traits = [weights, f"{weights} on {s.generation}"]
     if s.experts:
         traits += ["experts", f"experts:{family}"]
     if s.unpacked_cache:

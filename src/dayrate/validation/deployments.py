@@ -143,7 +143,7 @@ def stack(members: Sequence[Configuration]) -> Deployments:
     replica = Replica(
         model=model,
         machine=stack_machines(
-            [_machine(c.accelerator_id, precision) for c in members]
+            [_machine(c.accelerator_id, precision, _peers(c)) for c in members]
         ),
         parallelism=parallelism,
         precision=precision,
@@ -239,21 +239,29 @@ def check_formats(c: Configuration) -> None:
     InvalidInput
         It has none.
     """
-    _machine(c.accelerator_id, precision_of(c))
+    _machine(c.accelerator_id, precision_of(c), _peers(c))
+
+
+def _peers(c: Configuration) -> bool:
+    """NVIDIA publishes TensorRT-LLM from its own servers, with PCIe switches."""
+    return c.engine.startswith("TensorRT-LLM")
 
 
 @functools.cache
-def _machine(accelerator_id: str, precision: Precision) -> Machine:
+def _machine(accelerator_id: str, precision: Precision, peer_access: bool) -> Machine:
     device = catalog.accelerator(accelerator_id)
     try:
         server = catalog.server_for(accelerator_id)
     except InvalidInput:  # in no catalogued server: its own link is all that is known
-        return machine_of(device, network=device.link, precision=precision)
+        return machine_of(
+            device, network=device.link, precision=precision, peer_access=peer_access
+        )
     return machine_of(
         device,
         network=server.inter_node,
         precision=precision,
         per_server=server.accelerators,
+        peer_access=peer_access,
     )
 
 
