@@ -181,7 +181,13 @@ def queued(replica: Replica, traffic: Traffic, requests: Num, slots: Num) -> Run
 
 
 def closed_loop(
-    replica: Replica, traffic: Traffic, concurrency: Num, requests: Num, slots: Num
+    replica: Replica,
+    traffic: Traffic,
+    concurrency: Num,
+    requests: Num,
+    slots: Num,
+    *,
+    poll_steps: Num = 1.0,
 ) -> Run:
     r"""Hold a fixed number of requests in flight; each answer brings the next request.
 
@@ -197,6 +203,9 @@ def closed_loop(
         Requests of the run. [1]
     slots : Num
         Sequences admitted at the same time; the others wait. [1]
+    poll_steps : Num
+        Decode steps from one look at new requests to the next; those that came in the
+        meantime are prefilled together. [1]
 
     Returns
     -------
@@ -222,12 +231,13 @@ def closed_loop(
        Operations Research 9(3), 1961.
     """
     active = np.asarray(np.minimum(concurrency, slots), dtype=float)
-    cycle = mean_cycle(replica, traffic, _starts(replica, traffic, active))
+    loop = _Loop(replica, traffic, active, np.asarray(poll_steps, dtype=float))
+    cycle = mean_cycle(replica, traffic, _starts(loop))
     rate = cycle.requests_per_s
     for_slot = np.maximum(concurrency - active, 0.0) / rate
     in_slot = np.maximum(
         active / rate - traffic.decode_steps * cycle.mean_s,
-        _prefill_wait(replica, traffic, cycle, active),
+        _prefill_wait(loop, cycle),
     )
     steady = in_slot + for_slot
     burst = active / 2.0 * _prefill_share_s(replica, traffic, active) + cycle.chunk_s
@@ -299,18 +309,29 @@ def open_loop(
     return Run(done, ttft, tpot, stay, run.compute_frac * busy, run.memory_frac * busy)
 
 
-def _starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """A closed loop of one replica, with as many requests in slots as ``active``."""
+
+    replica: Replica
+    traffic: Traffic
+    active: Num
+    poll_steps: Num
+
+
+def _starts(loop: _Loop) -> Num:
     """Find the starts per step at which ``active`` requests are in a slot.
 
     They grow with the starts: a coarse search brackets the answer, then false position
     (with the Illinois rule) closes in, in logs.
     """
-    most = np.asarray(_most_starts(replica, traffic, active), dtype=float)
+    replica, traffic = loop.replica, loop.traffic
+    most = np.asarray(_most_starts(replica, traffic, loop.active), dtype=float)
 
     def excess(log_share: Num) -> Num:
         cycle = mean_cycle(replica, traffic, most * np.exp(log_share))
-        wait = _prefill_wait(replica, traffic, cycle, active) / cycle.mean_s
-        return np.log(cycle.starts * (traffic.decode_steps + wait) / active)
+        wait = _prefill_wait(loop, cycle) / cycle.mean_s
+        return np.log(cycle.starts * (traffic.decode_steps + wait) / loop.active)
 
     cuts = np.linspace(np.log(_LIGHTEST), 0.0, _CUTS)
     cuts = cuts.reshape(-1, *[1] * most.ndim) + 0.0 * most
@@ -353,20 +374,23 @@ def _most_starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
     return np.minimum(active / traffic.resident_steps, in_budget)
 
 
-def _prefill_wait(replica: Replica, traffic: Traffic, cycle: Cycle, active: Num) -> Num:
+def _prefill_wait(loop: _Loop, cycle: Cycle) -> Num:
     """From entering a slot to the first token: step, chunks, prompts ahead. [s]"""
+    replica, traffic = loop.replica, loop.traffic
     pieces = traffic.uncached_tokens * replica.schedulers / cycle.room_tokens
     prefill = np.maximum(pieces, 1.0) * cycle.chunk_s
     load = np.minimum(cycle.starts * traffic.uncached_tokens / cycle.room_tokens, 0.999)
     # of a closed loop at most the others are ahead, half of them on average
     others = (
-        np.maximum(active - 1.0, 0.0)
+        np.maximum(loop.active - 1.0, 0.0)
         / 2.0
         * cycle.chunk_s
         * np.minimum(traffic.uncached_tokens / cycle.chunk_tokens, 1.0)
     )
-    ahead = np.minimum(load / (1.0 - load) * prefill / 2.0, others)
-    return cycle.mean_s / 2.0 + prefill + ahead
+    unseen_s = (loop.poll_steps - 1.0) * cycle.plain_s
+    together = cycle.requests_per_s * unseen_s * (cycle.chunk_s - cycle.plain_s)
+    ahead = np.minimum(load / (1.0 - load) * prefill / 2.0 + together, others)
+    return (cycle.mean_s + unseen_s) / 2.0 + prefill + ahead
 
 
 def _prefill_share_s(replica: Replica, traffic: Traffic, active: Num) -> Num:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dayrate.units import DType
+from dayrate.validation.launch import Launch
 
 __all__ = ["METRICS", "Configuration"]
 
@@ -41,6 +42,8 @@ class Configuration:
         Standard deviation over mean of the output length. [1]
     power_cap_frac : float
         Share of rated power that the device may draw. [1]
+    launch : Launch
+        What the benchmark's own scripts set, where they are public.
     """
 
     model: str
@@ -63,3 +66,4 @@ class Configuration:
     max_batch: float | None
     output_cv: float
     power_cap_frac: float
+    launch: Launch = Launch()

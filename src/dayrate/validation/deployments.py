@@ -19,7 +19,7 @@ from dayrate.perf.memory import weight_bytes_per_accelerator
 from dayrate.perf.tuning import request_seconds, tuned_efficiency
 from dayrate.serving.replica import Engine, Replica, Traffic
 from dayrate.units import DType
-from dayrate.validation.calibration import engine_limits, setting_of
+from dayrate.validation.calibration import EngineLimits, engine_limits, setting_of
 from dayrate.validation.configuration import Configuration
 from dayrate.validation.stacked import (
     StackedLinks,
@@ -62,6 +62,7 @@ class Deployments:
     concurrency: Floats
     rate: Floats
     requests: Floats
+    poll_steps: Floats
     request_s: Floats
     tdp_w: Floats
     power_cap_frac: Floats
@@ -138,7 +139,7 @@ def stack(members: Sequence[Configuration]) -> Deployments:
     """Stack configurations of one `group_key`, as kernels alone would run them."""
     model, precision = catalog.model(members[0].model), precision_of(members[0])
     parallelism = _parallelism(members, model, precision)
-    limits = [engine_limits(c.engine, c.engine_version) for c in members]
+    limits = [_limits(c) for c in members]
     seqs = [c.max_batch or e.max_num_seqs for c, e in zip(members, limits, strict=True)]
     replica = Replica(
         model=model,
@@ -174,10 +175,21 @@ def stack(members: Sequence[Configuration]) -> Deployments:
         concurrency=_floats([c.concurrency or 1.0 for c in members]),
         rate=_floats([c.request_rate or np.nan for c in members]),
         requests=_floats([c.requests for c in members]),
+        poll_steps=_floats([c.launch.poll_steps for c in members]),
         request_s=np.zeros(len(members)),
         tdp_w=_floats([np.nan if d.tdp_w is None else d.tdp_w for d in devices]),
         power_cap_frac=_floats([c.power_cap_frac for c in members]),
         power=ActivityPower(),
+    )
+
+
+def _limits(c: Configuration) -> EngineLimits:
+    """Limits of the engine, as the benchmark launched it."""
+    names = ("max_num_batched_tokens", "gpu_memory_utilization", "free_memory_frac")
+    given = {name: getattr(c.launch, name) for name in names}
+    return dataclasses.replace(
+        engine_limits(c.engine, c.engine_version),
+        **{name: value for name, value in given.items() if value is not None},
     )
 
 

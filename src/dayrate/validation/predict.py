@@ -158,6 +158,7 @@ def _closed(d: Deployments) -> Run:
         d.concurrency / d.replicas,
         d.requests / d.replicas,
         d.slots,
+        poll_steps=d.poll_steps,
     )
     # Little's law: what a request spends outside the model it is not in a slot
     inside_frac = run.e2e_s / (run.e2e_s + d.request_s)

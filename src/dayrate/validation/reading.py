@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from dayrate.units import DType
 from dayrate.validation.configuration import Configuration
+from dayrate.validation.launch import launch_of
 
 __all__ = ["Unreadable", "read_configuration"]
 
@@ -54,6 +55,16 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
     tensor, pipeline, expert, attention_data = _ranks(row)
     scale, cv = _spread(row)
     concurrency = _optional(row, "concurrency_or_batch")
+    weights = _format(row["weights_dtype"], "weights_dtype", accelerator_id)
+    input_tokens = _length(row, "isl")
+    launch = launch_of(
+        row,
+        accelerator_id,
+        weights,
+        input_tokens=input_tokens,
+        concurrency=concurrency,
+    )
+    kv_cache = _format(row["kv_dtype"], "kv_dtype", accelerator_id)
     return Configuration(
         model=row["model"],
         accelerator_id=accelerator_id,
@@ -62,12 +73,12 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
         pipeline=pipeline,
         expert=expert,
         attention_data=attention_data,
-        weights=_format(row["weights_dtype"], "weights_dtype", accelerator_id),
-        kv_cache=_format(row["kv_dtype"], "kv_dtype", accelerator_id),
+        weights=weights,
+        kv_cache=kv_cache or launch.kv_cache,
         engine=row["engine"],
         engine_version=row["engine_version"],
         scenario=row["scenario"],
-        input_tokens=_length(row, "isl") * scale,
+        input_tokens=input_tokens * scale,
         output_tokens=_length(row, "osl") * scale,
         concurrency=concurrency,
         request_rate=_rate(row, concurrency),
@@ -75,6 +86,7 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
         max_batch=_max_batch(row["notes"]),
         output_cv=cv,
         power_cap_frac=_power_cap(row["gpu"]),
+        launch=launch,
     )
 
 
