@@ -33,6 +33,7 @@ _REQUESTS = re.compile(
     r"num_requests=(\d+)|\b(\d+) requests|ShareGPT (\d+) prompts", re.IGNORECASE
 )
 _MAX_BATCH = re.compile(r"max_(?:batch|num_seqs)=(\d+)")
+_POOLS = re.compile(r"DISAGGREGATED (\d+)P\+\d+D GPUs")
 _SPLITS = ("tp", "ep", "attention_dp")
 _POWER_CAP = re.compile(r"powercap(\d+)")
 _HARNESS_ROUNDS = 10  # requests per slot of the closed-loop harness
@@ -54,6 +55,7 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
     tensor, pipeline, expert, attention_data = _ranks(row)
     scale, cv = _spread(row)
     concurrency = _optional(row, "concurrency_or_batch")
+    pools = _POOLS.search(row["notes"])
     return Configuration(
         model=row["model"],
         accelerator_id=accelerator_id,
@@ -75,6 +77,8 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
         max_batch=_max_batch(row["notes"]),
         output_cv=cv,
         power_cap_frac=_power_cap(row["gpu"]),
+        prefill_apart=pools is not None,
+        prefill_accelerators=int(pools.group(1)) if pools else None,
     )
 
 
@@ -83,7 +87,8 @@ def _refuse(row: Mapping[str, str]) -> None:
         raise Unreadable("unknown scenario")
     if row["spec_decode"] not in {"", "none", "unknown"}:
         raise Unreadable("speculative decoding without acceptance")
-    if "DISAGGREGATED" in row["notes"] or "disaggregated" in row["system"]:
+    apart = "DISAGGREGATED" in row["notes"] or "disaggregated" in row["system"]
+    if apart and not _POOLS.search(row["notes"]):
         raise Unreadable("disaggregated prefill and decode")
     if row["notes"].startswith("OFFLOADING"):
         raise Unreadable("weights offloaded to the host")
