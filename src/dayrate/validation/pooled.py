@@ -10,8 +10,9 @@ import numpy.typing as npt
 from dayrate import catalog
 from dayrate.serving.disaggregated import Pools, disaggregated_loop, kv_transfer_s
 from dayrate.serving.runs import Run
+from dayrate.validation.calibration import Shipped
 from dayrate.validation.configuration import Configuration, Split, Workers
-from dayrate.validation.deployments import Deployments, stack
+from dayrate.validation.deployments import Deployments, stack, tuned
 from dayrate.validation.pools import ranks_of, splits
 
 __all__ = ["best_split", "run_apart", "stack_apart"]
@@ -65,11 +66,13 @@ def run_apart(d: Deployments) -> Run:
 def best_split(c: Configuration) -> Split:
     """Choose the split with the most throughput, as those who publish a best one do.
 
-    As kernels alone would run it, so that it does not change with fitted factors.
+    As the shipped calibration runs it, so that it does not change while factors are
+    fitted.
     """
     options = splits(c)
     each = [dataclasses.replace(c, split=s, requests=np.inf) for s in options]
-    deployed = stack_apart(each)
+    factor = {q: np.array([x]) for q, x in Shipped().factor(c).items()}
+    deployed = tuned(stack_apart(each), factor)
     rate = np.asarray(run_apart(deployed).requests_per_s) * deployed.replicas
     return options[int(np.argmax(rate))]
 
