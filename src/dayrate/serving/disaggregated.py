@@ -17,7 +17,7 @@ __all__ = ["Pools", "disaggregated_loop", "kv_transfer_s"]
 
 _LIGHTEST = 1e-4  # share of the most starts per step: next to none
 _NEAREST = 30.0  # to the most: short of it by one part in exp(30)
-_CUTS, _ROUNDS = 13, 12  # of the search between these
+_CUTS, _ROUNDS = 21, 8  # of the search between these
 _FULL = 1.0 - 1e-9  # load beyond which the wait is that for all others
 
 
@@ -212,7 +212,9 @@ def _starts(
         return np.log((rate * prompts.stay_s(rate) + decoding) / concurrency)
 
     held = _most_starts(pools, answering, slots) + 0.0 * concurrency
-    most = growing_root(beyond_prefill, held, lightest=_LIGHTEST, rounds=_ROUNDS)
+    most = growing_root(
+        beyond_prefill, held, lightest=_LIGHTEST, cuts=_CUTS, rounds=_ROUNDS
+    )
     nearest = np.full(np.shape(most), _NEAREST)
     near = growing_root(
         excess, nearest, lightest=_LIGHTEST / _NEAREST, cuts=_CUTS, rounds=_ROUNDS

@@ -28,7 +28,7 @@ def growing_root(
         Of a load, broadcasting over a leading axis; log-like, so that it is nearly
         straight in the log of the load.
     most : Num
-        The largest load.
+        The largest load. [1]
     lightest : float
         The smallest, as a share of the largest. [1]
     cuts, rounds : int
@@ -38,7 +38,7 @@ def growing_root(
     Returns
     -------
     Num
-        Load, of the unit of ``most``.
+        Load. [1]
 
     Examples
     --------
@@ -62,7 +62,9 @@ def growing_root(
     over = np.asarray(at(shares))
     below = np.clip(np.sum(over <= 0.0, axis=0) - 1, 0, len(shares) - 2)[None]
     low, high, low_over, high_over = (
-        np.take_along_axis(x, i, 0)[0] for x in (shares, over) for i in (below, below + 1)
+        np.take_along_axis(x, i, 0)[0]
+        for x in (shares, over)
+        for i in (below, below + 1)
     )
     found = _false_position(at, (low, low_over), (high, high_over), rounds)
     return most * np.exp(found)
@@ -78,7 +80,8 @@ def _false_position(
     (a, fa), (b, fb) = low, high
     found = np.where(fb <= 0.0, b, a)
     inside = (fa < 0.0) & (fb > 0.0)
-    wa, wb = fa, fb  # values as weights: an end that stays counts half each time
+    wa, wb = fa, fb  # values as weights: an end that stays again counts half
+    was_left = was_right = np.zeros_like(inside)
     for _ in range(rounds):
         share = np.where(inside, wa / np.where(inside, wa - wb, 1.0), 0.0)
         found = np.where(inside, a + share * (b - a), found)
@@ -86,8 +89,9 @@ def _false_position(
         left = f <= 0.0
         a, wa, wb = (
             np.where(left, found, a),
-            np.where(left, f, wa / 2.0),
-            np.where(left, wb / 2.0, f),
+            np.where(left, f, np.where(was_right, wa / 2.0, wa)),
+            np.where(left, np.where(was_left, wb / 2.0, wb), f),
         )
         b = np.where(left, b, found)
+        was_left, was_right = left, ~left
     return found

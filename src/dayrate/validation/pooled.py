@@ -1,13 +1,13 @@
 """Configurations whose prefill and decode run apart, as two stacked replicas."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from dayrate import catalog
+from dayrate.perf.tuning import QUANTITIES
 from dayrate.serving.disaggregated import Pools, disaggregated_loop, kv_transfer_s
 from dayrate.serving.runs import Run
 from dayrate.validation.calibration import Shipped
@@ -15,14 +15,14 @@ from dayrate.validation.configuration import Configuration, Split, Workers
 from dayrate.validation.deployments import Deployments, stack, tuned
 from dayrate.validation.pools import ranks_of, splits
 
-__all__ = ["best_split", "run_apart", "stack_apart"]
+__all__ = ["best_splits", "run_apart", "stack_apart"]
 
 Floats = npt.NDArray[np.float64]
 
 
 def stack_apart(members: Sequence[Configuration]) -> Deployments:
     """Stack configurations: what decodes, with what prefills beside it."""
-    divided = [c.split or best_split(c) for c in members]
+    divided = best_splits(members)
     pairs = list(zip(members, divided, strict=True))
     prefill = _with_tokens(
         stack([_pool(c, s.prefill) for c, s in pairs]), [s.prefill for s in divided]
@@ -62,23 +62,38 @@ def run_apart(d: Deployments) -> Run:
     return dataclasses.replace(run, requests_per_s=run.requests_per_s / d.replicas)
 
 
-@functools.lru_cache(maxsize=1024)
-def best_split(c: Configuration) -> Split:
-    """Choose the split with the most throughput, as those who publish a best one do.
+def best_splits(members: Sequence[Configuration]) -> list[Split]:
+    """Take splits as published, else those with the most throughput.
 
-    As the shipped calibration runs it, so that it does not change while factors are
-    fitted.
+    That is how those choose who publish the best of many runs. As the shipped
+    calibration runs it, so that a choice does not change while factors are fitted.
     """
-    options = splits(c)
-    each = [dataclasses.replace(c, split=s, requests=np.inf) for s in options]
-    factor = {q: np.array([x]) for q, x in Shipped().factor(c).items()}
-    deployed = tuned(stack_apart(each), factor)
-    rate = np.asarray(run_apart(deployed).requests_per_s) * deployed.replicas
-    return options[int(np.argmax(rate))]
+    options = {c: splits(c) for c in members if c.split is None}
+    each = [
+        dataclasses.replace(c, split=s, requests=np.inf)
+        for c, some in options.items()
+        for s in some
+    ]
+    rate = iter(_requests_per_s(each) if each else ())
+    best = {
+        c: max((next(rate), -i) for i in range(len(some)))[1]
+        for c, some in options.items()
+    }
+    return [c.split or options[c][-best[c]] for c in members]
+
+
+def _requests_per_s(members: Sequence[Configuration]) -> Floats:
+    """Throughput of whole systems under the shipped calibration. [1/s]"""
+    shipped = Shipped()
+    each = [shipped.factor(c) for c in members]
+    factor = {q: np.array([f[q] for f in each]) for q in QUANTITIES}
+    deployed = tuned(stack_apart(members), factor)
+    found: Floats = np.asarray(run_apart(deployed).requests_per_s) * deployed.replicas
+    return found
 
 
 def _pool(c: Configuration, workers: Workers) -> Configuration:
-    """A pool as if it were the whole system."""
+    """Describe a pool as if it were the whole system."""
     tensor, expert, data = ranks_of(catalog.model(c.model), workers)
     return dataclasses.replace(
         c,

@@ -22,7 +22,9 @@ from dayrate.validation.reading import Unreadable
 __all__ = ["ranks_of", "splits", "with_pools"]
 
 _SERVER_RANKS = 8
-_LEAST_COLUMNS = 128  # of an expert on a rank: the blocks that FP8 weights are scaled by
+_LEAST_COLUMNS = (
+    128  # of an expert on a rank: the blocks that FP8 weights are scaled by
+)
 _NOMINAL = 1.25  # lengths are drawn from 80 to 100 % of those of the launch file
 _WEIGHTS_FRAC = 0.6  # of memory: a third is left for the cache
 
