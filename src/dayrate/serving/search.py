@@ -81,12 +81,12 @@ def _false_position(
     found = np.where(fb <= 0.0, b, a)
     inside = (fa < 0.0) & (fb > 0.0)
     wa, wb = fa, fb  # values as weights: an end that stays again counts half
-    was_left = was_right = np.zeros_like(inside)
+    was_left = was_right = np.zeros(np.shape(inside), dtype=bool)
     for _ in range(rounds):
         share = np.where(inside, wa / np.where(inside, wa - wb, 1.0), 0.0)
         found = np.where(inside, a + share * (b - a), found)
         f = excess(found)
-        left = f <= 0.0
+        left = np.asarray(f) <= 0.0
         a, wa, wb = (
             np.where(left, found, a),
             np.where(left, f, np.where(was_right, wa / 2.0, wa)),

@@ -22,9 +22,7 @@ from dayrate.validation.reading import Unreadable
 __all__ = ["ranks_of", "splits", "with_pools"]
 
 _SERVER_RANKS = 8
-_LEAST_COLUMNS = (
-    128  # of an expert on a rank: the blocks that FP8 weights are scaled by
-)
+_LEAST_COLUMNS = 128  # of an expert on a rank: a block that FP8 weights are scaled by
 _NOMINAL = 1.25  # lengths are drawn from 80 to 100 % of those of the launch file
 _WEIGHTS_FRAC = 0.6  # of memory: a third is left for the cache
 
@@ -37,7 +35,7 @@ def with_pools(c: Configuration) -> Configuration:
     Unreadable
         Only launch files with drafted tokens list this run.
     """
-    if not (c.prefill_apart or _is_total(c)):
+    if c.prefill_apart or not _is_total(c):  # a row may state its own pools
         return c
     apart = dataclasses.replace(c, prefill_apart=True)
     fitting = [r for r in rows("pools") if _fits(r, apart)]
@@ -51,8 +49,13 @@ def with_pools(c: Configuration) -> Configuration:
     requests = c.requests
     if "rounds" in nearest:
         requests = nearest["rounds"] * (c.concurrency or 1.0)
-    split = Split(_workers(nearest["prefill"]), _workers(nearest["decode"]))
-    return dataclasses.replace(apart, split=split, requests=requests)
+    cache = DType(nearest["kv_cache"]) if "kv_cache" in nearest else None
+    return dataclasses.replace(
+        apart,
+        split=Split(_workers(nearest["prefill"]), _workers(nearest["decode"])),
+        requests=requests,
+        kv_cache=c.kv_cache or cache,
+    )
 
 
 def splits(c: Configuration) -> list[Split]:
@@ -118,20 +121,19 @@ def _shared_out(model: ModelSpec) -> Iterator[tuple[int, float]]:
 
 def _fits(row: Mapping[str, Any], c: Configuration) -> bool:
     """Whether a launch file is of this engine, machine, model and these lengths."""
-    model = catalog.model(c.model)
     total = sum(row[p]["workers"] * row[p]["ranks"] for p in ("prefill", "decode"))
+    if total != c.accelerators or c.accelerator_id != row["accelerator"]:
+        return False
+    model = catalog.model(c.model)
     lengths = (
-        row["input_tokens"] / c.input_tokens,
-        row["output_tokens"] / c.output_tokens,
+        (row["input_tokens"], c.input_tokens),
+        (row["output_tokens"], c.output_tokens),
     )
     return (
-        total == c.accelerators
-        and c.accelerator_id == row["accelerator"]
-        and c.engine.lower().startswith(row["engine"])
+        c.engine.lower().startswith(row["engine"])
         and (c.weights or model.weights_dtype) is DType(row["weights"])
-        and all(1.0 / _NOMINAL <= x <= _NOMINAL for x in lengths)
+        and all(x <= _NOMINAL * y and y <= _NOMINAL * x for x, y in lengths)
         and model.blocks == catalog.model(row["model"]).blocks
-        and c.prefill_accelerators is None
     )
 
 
