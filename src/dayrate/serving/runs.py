@@ -4,7 +4,6 @@ A steady state says what a replica can do; a published figure also holds the ram
 the last requests that leave slots empty, and the first burst of a closed loop.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,12 @@ import numpy as np
 from dayrate.perf.operators import StepShape
 from dayrate.serving.cycle import Cycle, mean_cycle
 from dayrate.serving.replica import Replica, Traffic
+from dayrate.serving.search import growing_root
 from dayrate.serving.steady import operating_point
 from dayrate.units import Num
 
 __all__ = ["Run", "closed_loop", "open_loop", "queued", "static_batch"]
 
-_LIGHTEST = 1e-3  # share of the most starts per step, where the search begins
-_CUTS, _ROUNDS = 5, 5  # of that search
 #: A run whose length is unknown met its limits, so its queue was stable.
 _STABLE_LOAD = 0.8
 
@@ -320,49 +318,16 @@ class _Loop:
 
 
 def _starts(loop: _Loop) -> Num:
-    """Find the starts per step at which ``active`` requests are in a slot.
-
-    They grow with the starts: a coarse search brackets the answer, then false position
-    (with the Illinois rule) closes in, in logs.
-    """
+    """Find the starts per step at which ``active`` requests are in a slot."""
     replica, traffic = loop.replica, loop.traffic
     most = np.asarray(_most_starts(replica, traffic, loop.active), dtype=float)
 
-    def excess(log_share: Num) -> Num:
-        cycle = mean_cycle(replica, traffic, most * np.exp(log_share))
+    def excess(starts: Num) -> Num:
+        cycle = mean_cycle(replica, traffic, starts)
         wait = _prefill_wait(loop, cycle) / cycle.mean_s
         return np.log(cycle.starts * (traffic.decode_steps + wait) / loop.active)
 
-    cuts = np.linspace(np.log(_LIGHTEST), 0.0, _CUTS)
-    cuts = cuts.reshape(-1, *[1] * most.ndim) + 0.0 * most
-    over = np.asarray(excess(cuts))
-    below = np.clip(np.sum(over <= 0.0, axis=0) - 1, 0, len(cuts) - 2)[None]
-    low, high, low_over, high_over = (
-        np.take_along_axis(x, i, 0)[0] for x in (cuts, over) for i in (below, below + 1)
-    )
-    return most * np.exp(_false_position(excess, (low, low_over), (high, high_over)))
-
-
-def _false_position(
-    excess: Callable[[Num], Num], low: tuple[Num, Num], high: tuple[Num, Num]
-) -> Num:
-    """Find where a growing function is 0 between two points, or the nearer of them."""
-    (a, fa), (b, fb) = low, high
-    found = np.where(fb <= 0.0, b, a)
-    inside = (fa < 0.0) & (fb > 0.0)
-    wa, wb = fa, fb  # values as weights: an end that stays counts half each time
-    for _ in range(_ROUNDS):
-        share = np.where(inside, wa / np.where(inside, wa - wb, 1.0), 0.0)
-        found = np.where(inside, a + share * (b - a), found)
-        f = excess(found)
-        left = f <= 0.0
-        a, wa, wb = (
-            np.where(left, found, a),
-            np.where(left, f, wa / 2.0),
-            np.where(left, wb / 2.0, f),
-        )
-        b = np.where(left, b, found)
-    return found
+    return growing_root(excess, most)
 
 
 def _most_starts(replica: Replica, traffic: Traffic, active: Num) -> Num:

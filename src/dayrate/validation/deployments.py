@@ -48,7 +48,7 @@ class Deployments:
     """Configurations as arrays; rates and counts are of the whole system.
 
     ``fitting`` sequences have room for their cache in a replica; ``slots`` of them
-    the engine admits.
+    the engine admits. Where ``prefill`` computes the prompts, ``replica`` only decodes.
     """
 
     replica: Replica
@@ -67,6 +67,7 @@ class Deployments:
     tdp_w: Floats
     power_cap_frac: Floats
     power: ActivityPower
+    prefill: "Deployments | None" = None
 
 
 def group_key(c: Configuration) -> object:
@@ -101,7 +102,13 @@ def tuned(d: Deployments, factor: Mapping[str, Floats]) -> Deployments:
         ),
     )
     request_s = np.asarray(request_seconds(factor))
-    return dataclasses.replace(d, replica=replica, power=power, request_s=request_s)
+    return dataclasses.replace(
+        d,
+        replica=replica,
+        power=power,
+        request_s=request_s,
+        prefill=None if d.prefill is None else tuned(d.prefill, factor),
+    )
 
 
 def repeated(x: Any, times: int) -> Any:

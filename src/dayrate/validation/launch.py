@@ -15,7 +15,7 @@ from dayrate.catalog.store import rows
 from dayrate.errors import DayrateError
 from dayrate.units import DType
 
-__all__ = ["Launch", "launch_of"]
+__all__ = ["DEFAULTS", "Launch", "launch_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,10 @@ class Launch:
     free_memory_frac: float | None = None
 
 
+#: Nothing but the engine's own settings.
+DEFAULTS = Launch()
+
+
 def launch_of(
     row: Mapping[str, str],
     accelerator_id: str,
@@ -62,12 +66,12 @@ def launch_of(
     32768.0
     """
     if row["request_rate"] != "closed-loop" or weights is None or not concurrency:
-        return Launch()
+        return DEFAULTS
     engine = row["engine"].lower()
     known = [r for r in _launches(row["model"]) if _fits(r, accelerator_id, weights)]
     known = [r for r in known if engine.startswith(r["engine"])]
     found = _at(known, row["date"][:7])
-    return Launch() if found is None else _read(found, input_tokens, concurrency)
+    return DEFAULTS if found is None else _read(found, input_tokens, concurrency)
 
 
 @functools.cache

@@ -34,6 +34,7 @@ _REQUESTS = re.compile(
     r"num_requests=(\d+)|\b(\d+) requests|ShareGPT (\d+) prompts", re.IGNORECASE
 )
 _MAX_BATCH = re.compile(r"max_(?:batch|num_seqs)=(\d+)")
+_POOLS = re.compile(r"DISAGGREGATED (\d+)P\+\d+D GPUs")
 _SPLITS = ("tp", "ep", "attention_dp")
 _POWER_CAP = re.compile(r"powercap(\d+)")
 _HARNESS_ROUNDS = 10  # requests per slot of the closed-loop harness
@@ -65,6 +66,7 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
         concurrency=concurrency,
     )
     kv_cache = _format(row["kv_dtype"], "kv_dtype", accelerator_id)
+    pools = _POOLS.search(row["notes"])
     return Configuration(
         model=row["model"],
         accelerator_id=accelerator_id,
@@ -87,6 +89,8 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
         output_cv=cv,
         power_cap_frac=_power_cap(row["gpu"]),
         launch=launch,
+        prefill_apart=pools is not None,
+        prefill_accelerators=int(pools.group(1)) if pools else None,
     )
 
 
@@ -95,7 +99,8 @@ def _refuse(row: Mapping[str, str]) -> None:
         raise Unreadable("unknown scenario")
     if row["spec_decode"] not in {"", "none", "unknown"}:
         raise Unreadable("speculative decoding without acceptance")
-    if "DISAGGREGATED" in row["notes"] or "disaggregated" in row["system"]:
+    apart = "DISAGGREGATED" in row["notes"] or "disaggregated" in row["system"]
+    if apart and not _POOLS.search(row["notes"]):
         raise Unreadable("disaggregated prefill and decode")
     if row["notes"].startswith("OFFLOADING"):
         raise Unreadable("weights offloaded to the host")
