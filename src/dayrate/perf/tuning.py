@@ -324,7 +324,9 @@ def calibrated_efficiency(setting: Setting) -> Efficiency:
     ----------
     .. [1] ``docs/concepts/calibration.md``.
     """
-    kernels = load_efficiency(setting.accelerator_id, setting.generation)
+    kernels = load_efficiency(
+        setting.accelerator_id, setting.generation, halved_peak=setting.halved
+    )
     if is_local(setting.accelerator_id):  # calibrated with its engine, as a whole
         return kernels
     factor = factors_of(setting, fitted_factors())

@@ -247,7 +247,9 @@ def _fewest(
 
 def _kernels(c: Configuration) -> Efficiency:
     setting = setting_of(c)
-    return load_efficiency(setting.accelerator_id, setting.generation)
+    return load_efficiency(
+        setting.accelerator_id, setting.generation, halved_peak=setting.halved
+    )
 
 
 def check_formats(c: Configuration) -> None:
