@@ -74,6 +74,7 @@ BASES: Mapping[str, float] = MappingProxyType(
 )
 #: (quantity, scope) -> factor on the time.
 Factors = Mapping[tuple[str, str], float]
+_MOST_BYTE_FRAC = 0.95
 _HALVED_RATIO = 3.0
 _SIXTEEN_BIT = frozenset({DType.BF16, DType.FP16})
 _UNPACKED = frozenset({DType.INT4, DType.Q4_1, DType.Q4_K_M, DType.Q8_0})
@@ -447,7 +448,7 @@ def _kernel(c: Coefficients, compute: Num, memory: Num, fixed: Num) -> Coefficie
     return dataclasses.replace(
         c,
         flop_frac=np.minimum(c.flop_frac / compute, 1.0),
-        byte_frac=np.minimum(c.byte_frac / memory, 1.0),
+        byte_frac=np.minimum(c.byte_frac / memory, _MOST_BYTE_FRAC),
         fixed_s=c.fixed_s * fixed,
     )
 
