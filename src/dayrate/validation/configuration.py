@@ -80,6 +80,8 @@ class Configuration:
         Standard deviation over mean of the output length. [1]
     power_cap_frac : float
         Share of rated power that the device may draw. [1]
+    start_s : float
+        Start-up that the time of a static batch includes. [s]
     launch : Launch
         What the benchmark's own scripts set, where they are public.
     prefill_apart : bool
@@ -111,6 +113,7 @@ class Configuration:
     max_batch: float | None
     output_cv: float
     power_cap_frac: float
+    start_s: float = 0.0
     launch: Launch = DEFAULTS
     prefill_apart: bool = False
     prefill_accelerators: int | None = None

@@ -63,6 +63,7 @@ class Deployments:
     rate: Floats
     requests: Floats
     poll_steps: Floats
+    start_s: Floats
     request_s: Floats
     tdp_w: Floats
     power_cap_frac: Floats
@@ -182,6 +183,7 @@ def stack(members: Sequence[Configuration]) -> Deployments:
         concurrency=_floats([c.concurrency or 1.0 for c in members]),
         rate=_floats([c.request_rate or np.nan for c in members]),
         requests=_floats([c.requests for c in members]),
+        start_s=_floats([c.start_s for c in members]),
         poll_steps=_floats([c.launch.poll_steps for c in members]),
         request_s=np.zeros(len(members)),
         tdp_w=_floats([np.nan if d.tdp_w is None else d.tdp_w for d in devices]),

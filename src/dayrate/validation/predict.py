@@ -151,7 +151,14 @@ def _why_not(row: Measurement) -> str:
 
 def _static(d: Deployments) -> Run:
     """One batch in the engine itself: no network, no queue."""
-    return static_batch(d.replica, d.traffic, d.concurrency / d.replicas, d.fitting)
+    run = static_batch(d.replica, d.traffic, d.concurrency / d.replicas, d.fitting)
+    whole = run.e2e_s + d.start_s
+    return dataclasses.replace(
+        run,
+        requests_per_s=run.requests_per_s * run.e2e_s / whole,
+        ttft_s=run.ttft_s + d.start_s,
+        e2e_s=whole,
+    )
 
 
 def _queued(d: Deployments) -> Run:
