@@ -39,7 +39,7 @@ def test_more_in_flight_is_never_less_throughput(n: float, more: float) -> None:
         disaggregated_loop(ONE_EACH, CHAT, x, 256.0).requests_per_s
         for x in (n, n * more)
     )
-    assert many >= few * (1 - 1e-6)
+    assert many >= few * (1 - 1e-3)  # as near as the search comes to the most
 
 
 def test_neither_pool_does_more_than_it_can() -> None:
@@ -87,3 +87,42 @@ def test_arrays_are_many_scalars() -> None:
     together = disaggregated_loop(ONE_EACH, CHAT, n, 256.0)
     alone = [float(disaggregated_loop(ONE_EACH, CHAT, x, 256.0).tpot_s) for x in n]
     assert np.asarray(together.tpot_s).tolist() == pytest.approx(alone)
+
+
+@pytest.mark.parametrize("prefill", [1, 3])
+def test_behind_a_full_prefill_pool_each_request_waits_for_one_more(
+    prefill: int,
+) -> None:
+    """Little's law: answers are as before, all further requests wait for prefill."""
+    pools = dataclasses.replace(ONE_EACH, prefill_replicas=prefill)
+    few, many = (disaggregated_loop(pools, LONG, n, 256.0) for n in (2000.0, 3000.0))
+    assert many.tpot_s == pytest.approx(few.tpot_s, rel=0.01)
+    assert many.requests_per_s == pytest.approx(few.requests_per_s, rel=0.01)
+    grown = many.ttft_s - few.ttft_s
+    assert grown == pytest.approx(1000.0 / many.requests_per_s, rel=0.05)
+
+
+def test_the_pool_of_prompts_does_not_change_the_steps_of_answers() -> None:
+    """At 200 in flight decode is what both wait for; prompts only start sooner."""
+    chat = Traffic(input_tokens=300, output_tokens=1000)
+    wide = dataclasses.replace(ONE_EACH, prefill_replicas=4)
+    one, four = (disaggregated_loop(p, chat, 200.0, 256.0) for p in (ONE_EACH, wide))
+    assert four.tpot_s == pytest.approx(one.tpot_s, rel=0.01)
+    assert four.ttft_s <= one.ttft_s
+
+
+def test_nobody_waits_alone_and_two_wait_for_one_at_most() -> None:
+    one, two = (disaggregated_loop(ONE_EACH, LONG, n, 256.0) for n in (1.0, 2.0))
+    assert one.ttft_s < two.ttft_s < 2.0 * one.ttft_s
+
+
+@given(st.floats(2.0, 2000.0), st.floats(1.0, 50.0))
+@settings(max_examples=25)
+def test_a_short_run_holds_more_of_the_first_burst(n: float, rounds: float) -> None:
+    endless = disaggregated_loop(ONE_EACH, CHAT, n, 256.0)
+    short, longer = (
+        disaggregated_loop(ONE_EACH, CHAT, n, 256.0, n * r)
+        for r in (rounds, 2.0 * rounds)
+    )
+    assert endless.ttft_s <= longer.ttft_s <= short.ttft_s
+    assert short.tpot_s == endless.tpot_s

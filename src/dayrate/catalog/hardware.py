@@ -12,12 +12,18 @@ __all__ = ["Accelerator", "Link", "PartPowers", "Server", "ServingPower"]
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A connection between accelerators, per device and in one direction."""
+    """A connection between accelerators, per device and in one direction.
+
+    Where a link has no fabric of its own, transfers pass through host memory unless the
+    server lets devices reach each other: ``relay_frac`` of the rate, ``relay_s`` later.
+    """
 
     name: str
     bytes_per_s: float
     latency_s: float
     world_size: int  # devices that reach each other at this rate
+    relay_frac: float = 1.0
+    relay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,8 @@ def parse_link(row: Row, world_size: int) -> Link:
         name=row["name"],
         bytes_per_s=row["bandwidth_gb_per_s"] * GB,
         latency_s=row["latency_us"] / MEGA,
+        relay_frac=row.get("relay_frac", 1.0),
+        relay_s=row.get("relay_us", 0.0) / MEGA,
         world_size=world_size,
     )
 

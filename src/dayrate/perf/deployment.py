@@ -62,6 +62,9 @@ class Machine:
         Accelerators that reach each other over the scale-up link. [1]
     node_bytes_per_s, node_latency_s : Num
         Network per accelerator between servers. [B/s], [s]
+    relay_frac, relay_s : Num
+        Share of the link's rate, and further time, of transfers that pass through host
+        memory. [1], [s]
     """
 
     generation: str
@@ -75,6 +78,8 @@ class Machine:
     link_world_size: Num
     node_bytes_per_s: Num
     node_latency_s: Num
+    relay_frac: Num = 1.0
+    relay_s: Num = 0.0
 
 
 def compute_dtype(weights: DType) -> DType:
@@ -117,6 +122,7 @@ def machine_of(
     network: Link,
     precision: Precision,
     per_server: int = 1,
+    peer_access: bool = False,
 ) -> Machine:
     """Read the physics of a catalogued accelerator for one choice of formats.
 
@@ -132,6 +138,10 @@ def machine_of(
     per_server : int
         Accelerators of one server; without a scale-up fabric they still reach each
         other over the link (PCIe) and need no network. [1]
+    peer_access : bool
+        Whether devices without a fabric reach each other directly, as behind the PCIe
+        switches of a vendor's own servers; elsewhere transfers pass through host memory
+        (`Link`).
 
     Returns
     -------
@@ -160,6 +170,7 @@ def machine_of(
     ----------
     .. [1] E. Frantar et al., "MARLIN: Mixed-Precision Auto-Regressive Parallel
        Inference on Large Language Models", 2024, arXiv:2408.11743.
+    .. [2] NVIDIA, "NCCL Documentation", NCCL_P2P_LEVEL.
     """
     peaks = accelerator.peak_flop_per_s
     half = DType.BF16 if DType.BF16 in peaks else DType.FP16
@@ -179,4 +190,6 @@ def machine_of(
         link_world_size=max(accelerator.link.world_size, per_server),
         node_bytes_per_s=network.bytes_per_s,
         node_latency_s=network.latency_s,
+        relay_frac=1.0 if peer_access else accelerator.link.relay_frac,
+        relay_s=0.0 if peer_access else accelerator.link.relay_s,
     )

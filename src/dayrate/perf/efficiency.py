@@ -5,6 +5,7 @@ transfer and knows nothing of coefficients, so a better table or a better law re
 this one operator by operator.
 """
 
+import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +130,9 @@ class Efficiency:
         byte_frac, fixed = self.link.at(transfer.ranks)
         if transfer.kind is TransferKind.SEND:
             fixed = machine.link_latency_s
-        inside = transfer.link_bytes / (machine.link_bytes_per_s * byte_frac)
+        fixed = fixed + machine.relay_s
+        rate = machine.link_bytes_per_s * machine.relay_frac
+        inside = transfer.link_bytes / (rate * byte_frac)
         across = transfer.node_bytes / (machine.node_bytes_per_s * byte_frac)
         hops = transfer.node_hops * machine.node_latency_s
         once = fixed + np.maximum(inside, across) + hops
@@ -137,7 +140,9 @@ class Efficiency:
         return np.where(sent > 0, once * transfer.count, 0.0)
 
 
-def load_efficiency(accelerator_id: str, generation: str) -> Efficiency:
+def load_efficiency(
+    accelerator_id: str, generation: str, *, halved_peak: bool = False
+) -> Efficiency:
     """Read the calibration of an accelerator, else of its generation, else default.
 
     Parameters
@@ -146,6 +151,9 @@ def load_efficiency(accelerator_id: str, generation: str) -> Efficiency:
         Catalogue id.
     generation : str
         Its family, such as ``"hopper"``.
+    halved_peak : bool
+        Whether its peaks are those of sums at half the rate
+        (`dayrate.perf.tuning.halved_peak`).
 
     Returns
     -------
@@ -162,19 +170,43 @@ def load_efficiency(accelerator_id: str, generation: str) -> Efficiency:
     >>> load_efficiency("abacus", "bronze").level
     'default'
 
+    Notes
+    -----
+    A device whose peak is halved by its sums is not held back by power and operands as
+    its siblings at the full rate are: it reaches as much as they, hence twice their
+    share, up to the best that any device reaches.
+
     References
     ----------
     .. [1] ``data/calibration/first.yaml``, each row with its source.
     """
     if is_local(accelerator_id):  # it may be calibrated again at any time
-        found = (*_kernel_rows(), *local_rows(accelerator_id)["calibration"])
-        return _efficiency(found, accelerator_id, generation)
-    return _shipped_efficiency(accelerator_id, generation)
+        listed = (*_kernel_rows(), *local_rows(accelerator_id)["calibration"])
+        return _efficiency(listed, accelerator_id, generation)
+    return _shipped_efficiency(accelerator_id, generation, halved_peak)
 
 
 @functools.cache
-def _shipped_efficiency(accelerator_id: str, generation: str) -> Efficiency:
-    return _efficiency(_kernel_rows(), accelerator_id, generation)
+def _shipped_efficiency(
+    accelerator_id: str, generation: str, halved_peak: bool
+) -> Efficiency:
+    found = _efficiency(_kernel_rows(), accelerator_id, generation)
+    if not halved_peak:
+        return found
+    kernels = {
+        key: c if c.level == LEVELS[0] else _unhindered(c, *key)
+        for key, c in found.kernels.items()
+    }
+    return dataclasses.replace(found, kernels=kernels)
+
+
+def _unhindered(c: Coefficients, kind: OpKind, dtype: DType) -> Coefficients:
+    best = max(
+        row["flop_frac"]
+        for row in _kernel_rows()
+        if (row["operation"], row.get("dtype", "bf16")) == (kind.value, dtype.value)
+    )
+    return dataclasses.replace(c, flop_frac=np.minimum(2.0 * c.flop_frac, best))
 
 
 def _efficiency(

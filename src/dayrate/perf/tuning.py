@@ -74,6 +74,7 @@ BASES: Mapping[str, float] = MappingProxyType(
 )
 #: (quantity, scope) -> factor on the time.
 Factors = Mapping[tuple[str, str], float]
+_MOST_BYTE_FRAC = 0.95
 _HALVED_RATIO = 3.0
 _SIXTEEN_BIT = frozenset({DType.BF16, DType.FP16})
 _UNPACKED = frozenset({DType.INT4, DType.Q4_1, DType.Q4_K_M, DType.Q8_0})
@@ -158,9 +159,10 @@ def setting_for(
 @functools.cache
 def _scopes(s: Setting) -> tuple[str, ...]:
     family = re.split(r"[-@]\d", s.engine)[0]
-    traits = [f"weights:{_weights_group(s.weights)}"]
+    weights = f"weights:{_weights_group(s.weights)}"
+    traits = [weights, f"{weights} on {s.generation}"]
     if s.experts:
-        traits.append("experts")
+        traits += ["experts", f"experts:{family}"]
     if s.unpacked_cache:
         traits.append("unpacked cache")
     if s.halved:
@@ -323,7 +325,9 @@ def calibrated_efficiency(setting: Setting) -> Efficiency:
     ----------
     .. [1] ``docs/concepts/calibration.md``.
     """
-    kernels = load_efficiency(setting.accelerator_id, setting.generation)
+    kernels = load_efficiency(
+        setting.accelerator_id, setting.generation, halved_peak=setting.halved
+    )
     if is_local(setting.accelerator_id):  # calibrated with its engine, as a whole
         return kernels
     factor = factors_of(setting, fitted_factors())
@@ -444,7 +448,7 @@ def _kernel(c: Coefficients, compute: Num, memory: Num, fixed: Num) -> Coefficie
     return dataclasses.replace(
         c,
         flop_frac=np.minimum(c.flop_frac / compute, 1.0),
-        byte_frac=np.minimum(c.byte_frac / memory, 1.0),
+        byte_frac=np.minimum(c.byte_frac / memory, _MOST_BYTE_FRAC),
         fixed_s=c.fixed_s * fixed,
     )
 

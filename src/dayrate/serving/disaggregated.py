@@ -10,12 +10,15 @@ from dayrate.perf.operators import StepShape
 from dayrate.serving.cycle import Cycle, mean_cycle
 from dayrate.serving.replica import Replica, Traffic
 from dayrate.serving.runs import Run
+from dayrate.serving.search import growing_root
 from dayrate.units import Num
 
 __all__ = ["Pools", "disaggregated_loop", "kv_transfer_s"]
 
-_ROUNDS = 40  # of a bisection: beyond the precision of what it solves
-_LIGHTEST = 1e-4  # share of the most starts per step, where the search begins
+_LIGHTEST = 1e-4  # share of the most starts per step: next to none
+_NEAREST = 30.0  # to the most: short of it by one part in exp(30)
+_CUTS, _ROUNDS = 21, 8  # of the search between these
+_FULL = 1.0 - 1e-9  # load beyond which the wait is that for all others
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,11 @@ def kv_transfer_s(
 
 
 def disaggregated_loop(
-    pools: Pools, traffic: Traffic, concurrency: Num, slots: Num
+    pools: Pools,
+    traffic: Traffic,
+    concurrency: Num,
+    slots: Num,
+    requests: Num = float("inf"),
 ) -> Run:
     r"""Run a closed loop over separate prefill and decode.
 
@@ -86,6 +93,8 @@ def disaggregated_loop(
         Requests in flight over all replicas. [1]
     slots : Num
         Sequences that one decode replica holds at the same time. [1]
+    requests : Num
+        Requests of the run; infinite for a steady state. [1]
 
     Returns
     -------
@@ -95,9 +104,15 @@ def disaggregated_loop(
     Notes
     -----
     A rate :math:`X` keeps :math:`X (w + t_p + t_x) + B(X)` requests in flight: the
-    wait for prefill, an M/D/1 queue, the prompt, the transfer, and the batch that
-    decodes. The rate at which that is the concurrency is found by bisection; where
-    even the most of either pool falls short of it, the rest waits for that pool.
+    wait for prefill, the prompt, the transfer, and the batch that decodes. The search
+    finds the rate at which that is the concurrency; where even the most that decode
+    holds falls short of it, the rest waits for decode. The wait is that of an M/D/1
+    queue, and never longer than all others in flight take to be prefilled: near the
+    rate of the prefill pool nearly all wait there, so that each further request adds
+    the time of one prompt to the time to first token and nothing to the answers.
+
+    All requests of the first round come at once, so their prompts queue behind each
+    other; later ones come as answers end, spread by then.
 
     Examples
     --------
@@ -115,27 +130,46 @@ def disaggregated_loop(
     .. [2] J. D. C. Little, "A Proof for the Queuing Formula L = lambda W", 1961.
     """
     answering = dataclasses.replace(traffic, cached_input_frac=1.0)
-    most_starts = np.minimum(
-        np.asarray(slots, dtype=float) / answering.resident_steps,
-        pools.decode.max_step_tokens
-        / (answering.decode_steps * pools.decode.engine.decode_tokens_each + 1.0),
-    )
-    prompt_s, prefill_per_s = _prefill(pools, traffic)
-    low, high = np.log(most_starts * _LIGHTEST), np.log(most_starts)
     concurrency = np.asarray(concurrency, dtype=float)
-    for _ in range(_ROUNDS):
-        middle = (low + high) / 2.0
-        cycle = mean_cycle(pools.decode, answering, np.exp(middle))
-        rate = cycle.requests_per_s * pools.decode_replicas
-        ahead = _before_decode_s(pools, rate, prompt_s, prefill_per_s)
-        over = rate * ahead + cycle.batch * pools.decode_replicas > concurrency
-        low, high = np.where(over, low, middle), np.where(over, middle, high)
-    cycle = mean_cycle(pools.decode, answering, np.exp(low))
-    return _run(pools, answering, cycle, concurrency)
+    prompts = _prompts(pools, traffic, concurrency)
+
+    starts = _starts(pools, answering, prompts, concurrency, slots)
+    cycle = mean_cycle(pools.decode, answering, starts)
+    rate = cycle.requests_per_s * pools.decode_replicas
+    steady = concurrency / rate - answering.later_tokens * cycle.tpot_s(answering)
+    rounds = np.maximum(requests / concurrency, 1.0)
+    ttft = steady + np.maximum(prompts.burst_s - steady, 0.0) / rounds
+    return _run(pools, answering, cycle, requests_per_s=rate, ttft_s=ttft)
 
 
-def _prefill(pools: Pools, traffic: Traffic) -> tuple[Num, Num]:
-    """Time of a prompt alone, and prompts per second of the whole pool."""
+@dataclass(frozen=True, slots=True)
+class _Prompts:
+    """What happens to a request before its answer begins.
+
+    ``alone_s`` is a prompt and the transfer of its cache; the pool takes ``per_s`` and
+    each replica of it one prompt after the other, in ``each_s``; ``others`` may be
+    ahead.
+    """
+
+    alone_s: Num
+    each_s: Num
+    per_s: Num
+    others: Num
+
+    @property
+    def burst_s(self) -> Num:
+        """Mean stay when all come at once: half of the others are ahead. [s]"""
+        return self.others / 2.0 / self.per_s + self.alone_s
+
+    def stay_s(self, rate: Num) -> Num:
+        """Mean stay at a rate. [s]"""
+        load = np.minimum(rate / self.per_s, _FULL)
+        wait = load / (2.0 * (1.0 - load)) * self.each_s
+        return np.minimum(wait, self.others / self.per_s) + self.alone_s
+
+
+def _prompts(pools: Pools, traffic: Traffic, concurrency: Num) -> _Prompts:
+    """Time a prompt alone, and with as many as a step of a prefill replica takes."""
     prompts = dataclasses.replace(traffic, output_tokens=1.0, tokens_per_step=1.0)
     replica = pools.prefill
     most = replica.max_step_tokens / prompts.uncached_tokens
@@ -144,22 +178,64 @@ def _prefill(pools: Pools, traffic: Traffic) -> tuple[Num, Num]:
     pieces = np.maximum(
         prompts.uncached_tokens * replica.schedulers / alone.room_tokens, 1.0
     )
-    return pieces * alone.chunk_s, full.requests_per_s * pools.prefill_replicas
+    return _Prompts(
+        alone_s=pieces * alone.chunk_s + pools.transfer_s,
+        each_s=1.0 / full.requests_per_s,
+        per_s=full.requests_per_s * pools.prefill_replicas,
+        others=np.maximum(concurrency - 1.0, 0.0),
+    )
 
 
-def _before_decode_s(pools: Pools, rate: Num, prompt_s: Num, prefill_per_s: Num) -> Num:
-    """Wait for prefill, prefill and transfer; infinite beyond what the pool can do."""
-    load = rate / prefill_per_s
-    with np.errstate(divide="ignore", invalid="ignore"):
-        wait = load / (2.0 * (1.0 - load)) / prefill_per_s * pools.prefill_replicas
-        inside = np.where(load < 1.0, wait + prompt_s, np.inf)
-    return inside + pools.transfer_s
+def _starts(
+    pools: Pools,
+    answering: Traffic,
+    prompts: _Prompts,
+    concurrency: Num,
+    slots: Num,
+) -> Num:
+    """Find the starts per step of decode that keep ``concurrency`` in flight.
+
+    First the most that both pools can do; then how near to it, in ``-log(1 - share)``,
+    over which the wait grows evenly however near it is.
+    """
+
+    def at(starts: Num) -> tuple[Num, Num]:
+        cycle = mean_cycle(pools.decode, answering, starts)
+        replicas = pools.decode_replicas
+        return cycle.requests_per_s * replicas, cycle.batch * replicas
+
+    def beyond_prefill(starts: Num) -> Num:
+        return np.log(at(starts)[0] / prompts.per_s)
+
+    def excess(nearness: Num) -> Num:
+        rate, decoding = at(most * -np.expm1(-nearness))
+        return np.log((rate * prompts.stay_s(rate) + decoding) / concurrency)
+
+    held = _most_starts(pools, answering, slots) + 0.0 * concurrency
+    most = growing_root(
+        beyond_prefill, held, lightest=_LIGHTEST, cuts=_CUTS, rounds=_ROUNDS
+    )
+    nearest = np.full(np.shape(most), _NEAREST)
+    near = growing_root(
+        excess, nearest, lightest=_LIGHTEST / _NEAREST, cuts=_CUTS, rounds=_ROUNDS
+    )
+    return most * -np.expm1(-near)
 
 
-def _run(pools: Pools, answering: Traffic, cycle: Cycle, concurrency: Num) -> Run:
-    rate = cycle.requests_per_s * pools.decode_replicas
+def _most_starts(pools: Pools, answering: Traffic, slots: Num) -> Num:
+    """Bound starts per step of decode: all slots answer, or fill its budget."""
+    each = answering.decode_steps * pools.decode.engine.decode_tokens_each + 1.0
+    return np.minimum(
+        np.asarray(slots, dtype=float) / answering.resident_steps,
+        pools.decode.max_step_tokens / each,
+    )
+
+
+def _run(
+    pools: Pools, answering: Traffic, cycle: Cycle, *, requests_per_s: Num, ttft_s: Num
+) -> Run:
+    """Add the bounds of the mean step of decode."""
     tpot = cycle.tpot_s(answering)
-    e2e = concurrency / rate
     step = pools.decode.step(
         StepShape(
             decode_sequences=np.maximum(cycle.batch, 1.0),
@@ -168,10 +244,10 @@ def _run(pools: Pools, answering: Traffic, cycle: Cycle, concurrency: Num) -> Ru
         )
     )
     return Run(
-        requests_per_s=rate,
-        ttft_s=e2e - answering.later_tokens * tpot,
+        requests_per_s=requests_per_s,
+        ttft_s=ttft_s,
         tpot_s=tpot,
-        e2e_s=e2e,
+        e2e_s=ttft_s + answering.later_tokens * tpot,
         compute_frac=step.compute_s / step.total_s,
         memory_frac=step.memory_s / step.total_s,
     )

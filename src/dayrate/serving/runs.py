@@ -4,7 +4,6 @@ A steady state says what a replica can do; a published figure also holds the ram
 the last requests that leave slots empty, and the first burst of a closed loop.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,12 @@ import numpy as np
 from dayrate.perf.operators import StepShape
 from dayrate.serving.cycle import Cycle, mean_cycle
 from dayrate.serving.replica import Replica, Traffic
+from dayrate.serving.search import growing_root
 from dayrate.serving.steady import operating_point
 from dayrate.units import Num
 
 __all__ = ["Run", "closed_loop", "open_loop", "queued", "static_batch"]
 
-_LIGHTEST = 1e-3  # share of the most starts per step, where the search begins
-_CUTS, _ROUNDS = 5, 5  # of that search
 #: A run whose length is unknown met its limits, so its queue was stable.
 _STABLE_LOAD = 0.8
 
@@ -181,7 +179,13 @@ def queued(replica: Replica, traffic: Traffic, requests: Num, slots: Num) -> Run
 
 
 def closed_loop(
-    replica: Replica, traffic: Traffic, concurrency: Num, requests: Num, slots: Num
+    replica: Replica,
+    traffic: Traffic,
+    concurrency: Num,
+    requests: Num,
+    slots: Num,
+    *,
+    poll_steps: Num = 1.0,
 ) -> Run:
     r"""Hold a fixed number of requests in flight; each answer brings the next request.
 
@@ -197,6 +201,9 @@ def closed_loop(
         Requests of the run. [1]
     slots : Num
         Sequences admitted at the same time; the others wait. [1]
+    poll_steps : Num
+        Decode steps from one look at new requests to the next; those that came in the
+        meantime are prefilled together. [1]
 
     Returns
     -------
@@ -222,12 +229,13 @@ def closed_loop(
        Operations Research 9(3), 1961.
     """
     active = np.asarray(np.minimum(concurrency, slots), dtype=float)
-    cycle = mean_cycle(replica, traffic, _starts(replica, traffic, active))
+    loop = _Loop(replica, traffic, active, np.asarray(poll_steps, dtype=float))
+    cycle = mean_cycle(replica, traffic, _starts(loop))
     rate = cycle.requests_per_s
     for_slot = np.maximum(concurrency - active, 0.0) / rate
     in_slot = np.maximum(
         active / rate - traffic.decode_steps * cycle.mean_s,
-        _prefill_wait(replica, traffic, cycle, active),
+        _prefill_wait(loop, cycle),
     )
     steady = in_slot + for_slot
     burst = active / 2.0 * _prefill_share_s(replica, traffic, active) + cycle.chunk_s
@@ -299,49 +307,27 @@ def open_loop(
     return Run(done, ttft, tpot, stay, run.compute_frac * busy, run.memory_frac * busy)
 
 
-def _starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
-    """Find the starts per step at which ``active`` requests are in a slot.
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """A closed loop of one replica, with as many requests in slots as ``active``."""
 
-    They grow with the starts: a coarse search brackets the answer, then false position
-    (with the Illinois rule) closes in, in logs.
-    """
-    most = np.asarray(_most_starts(replica, traffic, active), dtype=float)
-
-    def excess(log_share: Num) -> Num:
-        cycle = mean_cycle(replica, traffic, most * np.exp(log_share))
-        wait = _prefill_wait(replica, traffic, cycle, active) / cycle.mean_s
-        return np.log(cycle.starts * (traffic.decode_steps + wait) / active)
-
-    cuts = np.linspace(np.log(_LIGHTEST), 0.0, _CUTS)
-    cuts = cuts.reshape(-1, *[1] * most.ndim) + 0.0 * most
-    over = np.asarray(excess(cuts))
-    below = np.clip(np.sum(over <= 0.0, axis=0) - 1, 0, len(cuts) - 2)[None]
-    low, high, low_over, high_over = (
-        np.take_along_axis(x, i, 0)[0] for x in (cuts, over) for i in (below, below + 1)
-    )
-    return most * np.exp(_false_position(excess, (low, low_over), (high, high_over)))
+    replica: Replica
+    traffic: Traffic
+    active: Num
+    poll_steps: Num
 
 
-def _false_position(
-    excess: Callable[[Num], Num], low: tuple[Num, Num], high: tuple[Num, Num]
-) -> Num:
-    """Find where a growing function is 0 between two points, or the nearer of them."""
-    (a, fa), (b, fb) = low, high
-    found = np.where(fb <= 0.0, b, a)
-    inside = (fa < 0.0) & (fb > 0.0)
-    wa, wb = fa, fb  # values as weights: an end that stays counts half each time
-    for _ in range(_ROUNDS):
-        share = np.where(inside, wa / np.where(inside, wa - wb, 1.0), 0.0)
-        found = np.where(inside, a + share * (b - a), found)
-        f = excess(found)
-        left = f <= 0.0
-        a, wa, wb = (
-            np.where(left, found, a),
-            np.where(left, f, wa / 2.0),
-            np.where(left, wb / 2.0, f),
-        )
-        b = np.where(left, b, found)
-    return found
+def _starts(loop: _Loop) -> Num:
+    """Find the starts per step at which ``active`` requests are in a slot."""
+    replica, traffic = loop.replica, loop.traffic
+    most = np.asarray(_most_starts(replica, traffic, loop.active), dtype=float)
+
+    def excess(starts: Num) -> Num:
+        cycle = mean_cycle(replica, traffic, starts)
+        wait = _prefill_wait(loop, cycle) / cycle.mean_s
+        return np.log(cycle.starts * (traffic.decode_steps + wait) / loop.active)
+
+    return growing_root(excess, most)
 
 
 def _most_starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
@@ -353,20 +339,23 @@ def _most_starts(replica: Replica, traffic: Traffic, active: Num) -> Num:
     return np.minimum(active / traffic.resident_steps, in_budget)
 
 
-def _prefill_wait(replica: Replica, traffic: Traffic, cycle: Cycle, active: Num) -> Num:
+def _prefill_wait(loop: _Loop, cycle: Cycle) -> Num:
     """From entering a slot to the first token: step, chunks, prompts ahead. [s]"""
+    replica, traffic = loop.replica, loop.traffic
     pieces = traffic.uncached_tokens * replica.schedulers / cycle.room_tokens
     prefill = np.maximum(pieces, 1.0) * cycle.chunk_s
     load = np.minimum(cycle.starts * traffic.uncached_tokens / cycle.room_tokens, 0.999)
     # of a closed loop at most the others are ahead, half of them on average
     others = (
-        np.maximum(active - 1.0, 0.0)
+        np.maximum(loop.active - 1.0, 0.0)
         / 2.0
         * cycle.chunk_s
         * np.minimum(traffic.uncached_tokens / cycle.chunk_tokens, 1.0)
     )
-    ahead = np.minimum(load / (1.0 - load) * prefill / 2.0, others)
-    return cycle.mean_s / 2.0 + prefill + ahead
+    unseen_s = (loop.poll_steps - 1.0) * cycle.plain_s
+    together = cycle.requests_per_s * unseen_s * (cycle.chunk_s - cycle.plain_s)
+    ahead = np.minimum(load / (1.0 - load) * prefill / 2.0 + together, others)
+    return (cycle.mean_s + unseen_s) / 2.0 + prefill + ahead
 
 
 def _prefill_share_s(replica: Replica, traffic: Traffic, active: Num) -> Num:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from dayrate.units import DType
+from dayrate.validation.launch import DEFAULTS, Launch
 
-__all__ = ["METRICS", "Configuration"]
+__all__ = ["METRICS", "Configuration", "Split", "Workers"]
 
 #: Metrics that can be predicted, as the tables name them.
 METRICS = (
@@ -17,6 +18,44 @@ METRICS = (
     "avg_power_w",
     "energy_per_output_token_j",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Like engines that share a pool's work.
+
+    Parameters
+    ----------
+    count : int
+        Workers. [1]
+    ranks : int
+        Accelerators of each; experts are over all of them. [1]
+    attention_data : bool
+        Whether each rank runs attention for its own sequences.
+    max_tokens : float or None
+        Of a step, for each attention-data rank; None: the engine's. [token]
+    max_batch : float or None
+        Sequences, for each attention-data rank; None: the engine's. [1]
+    """
+
+    count: int
+    ranks: int
+    attention_data: bool
+    max_tokens: float | None = None
+    max_batch: float | None = None
+
+    @property
+    def accelerators(self) -> int:
+        """Accelerators of the pool. [1]"""
+        return self.count * self.ranks
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Who computes prompts and who writes answers."""
+
+    prefill: Workers
+    decode: Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +80,17 @@ class Configuration:
         Standard deviation over mean of the output length. [1]
     power_cap_frac : float
         Share of rated power that the device may draw. [1]
+    start_s : float
+        Start-up that the time of a static batch includes. [s]
+    launch : Launch
+        What the benchmark's own scripts set, where they are public.
+    prefill_apart : bool
+        Whether some accelerators only compute prompts and the others only decode;
+        ``tensor``, ``expert`` and ``attention_data`` are of nothing then.
+    prefill_accelerators : int or None
+        How many compute prompts, where the source says that. [1]
+    split : Split or None
+        How the accelerators are divided, where that is published.
     """
 
     model: str
@@ -63,3 +113,8 @@ class Configuration:
     max_batch: float | None
     output_cv: float
     power_cap_frac: float
+    start_s: float = 0.0
+    launch: Launch = DEFAULTS
+    prefill_apart: bool = False
+    prefill_accelerators: int | None = None
+    split: Split | None = None

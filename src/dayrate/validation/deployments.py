@@ -19,7 +19,7 @@ from dayrate.perf.memory import weight_bytes_per_accelerator
 from dayrate.perf.tuning import request_seconds, tuned_efficiency
 from dayrate.serving.replica import Engine, Replica, Traffic
 from dayrate.units import DType
-from dayrate.validation.calibration import engine_limits, setting_of
+from dayrate.validation.calibration import EngineLimits, engine_limits, setting_of
 from dayrate.validation.configuration import Configuration
 from dayrate.validation.stacked import (
     StackedLinks,
@@ -48,7 +48,7 @@ class Deployments:
     """Configurations as arrays; rates and counts are of the whole system.
 
     ``fitting`` sequences have room for their cache in a replica; ``slots`` of them
-    the engine admits.
+    the engine admits. Where ``prefill`` computes the prompts, ``replica`` only decodes.
     """
 
     replica: Replica
@@ -62,10 +62,13 @@ class Deployments:
     concurrency: Floats
     rate: Floats
     requests: Floats
+    poll_steps: Floats
+    start_s: Floats
     request_s: Floats
     tdp_w: Floats
     power_cap_frac: Floats
     power: ActivityPower
+    prefill: "Deployments | None" = None
 
 
 def group_key(c: Configuration) -> object:
@@ -100,7 +103,13 @@ def tuned(d: Deployments, factor: Mapping[str, Floats]) -> Deployments:
         ),
     )
     request_s = np.asarray(request_seconds(factor))
-    return dataclasses.replace(d, replica=replica, power=power, request_s=request_s)
+    return dataclasses.replace(
+        d,
+        replica=replica,
+        power=power,
+        request_s=request_s,
+        prefill=None if d.prefill is None else tuned(d.prefill, factor),
+    )
 
 
 def repeated(x: Any, times: int) -> Any:
@@ -138,12 +147,12 @@ def stack(members: Sequence[Configuration]) -> Deployments:
     """Stack configurations of one `group_key`, as kernels alone would run them."""
     model, precision = catalog.model(members[0].model), precision_of(members[0])
     parallelism = _parallelism(members, model, precision)
-    limits = [engine_limits(c.engine, c.engine_version) for c in members]
+    limits = [_limits(c) for c in members]
     seqs = [c.max_batch or e.max_num_seqs for c, e in zip(members, limits, strict=True)]
     replica = Replica(
         model=model,
         machine=stack_machines(
-            [_machine(c.accelerator_id, precision) for c in members]
+            [_machine(c.accelerator_id, precision, _peers(c)) for c in members]
         ),
         parallelism=parallelism,
         precision=precision,
@@ -174,10 +183,22 @@ def stack(members: Sequence[Configuration]) -> Deployments:
         concurrency=_floats([c.concurrency or 1.0 for c in members]),
         rate=_floats([c.request_rate or np.nan for c in members]),
         requests=_floats([c.requests for c in members]),
+        start_s=_floats([c.start_s for c in members]),
+        poll_steps=_floats([c.launch.poll_steps for c in members]),
         request_s=np.zeros(len(members)),
         tdp_w=_floats([np.nan if d.tdp_w is None else d.tdp_w for d in devices]),
         power_cap_frac=_floats([c.power_cap_frac for c in members]),
         power=ActivityPower(),
+    )
+
+
+def _limits(c: Configuration) -> EngineLimits:
+    """Limits of the engine, as the benchmark launched it."""
+    names = ("max_num_batched_tokens", "gpu_memory_utilization", "free_memory_frac")
+    given = {name: getattr(c.launch, name) for name in names}
+    return dataclasses.replace(
+        engine_limits(c.engine, c.engine_version),
+        **{name: value for name, value in given.items() if value is not None},
     )
 
 
@@ -228,7 +249,9 @@ def _fewest(
 
 def _kernels(c: Configuration) -> Efficiency:
     setting = setting_of(c)
-    return load_efficiency(setting.accelerator_id, setting.generation)
+    return load_efficiency(
+        setting.accelerator_id, setting.generation, halved_peak=setting.halved
+    )
 
 
 def check_formats(c: Configuration) -> None:
@@ -239,21 +262,29 @@ def check_formats(c: Configuration) -> None:
     InvalidInput
         It has none.
     """
-    _machine(c.accelerator_id, precision_of(c))
+    _machine(c.accelerator_id, precision_of(c), _peers(c))
+
+
+def _peers(c: Configuration) -> bool:
+    """NVIDIA publishes TensorRT-LLM from its own servers, with PCIe switches."""
+    return c.engine.startswith("TensorRT-LLM")
 
 
 @functools.cache
-def _machine(accelerator_id: str, precision: Precision) -> Machine:
+def _machine(accelerator_id: str, precision: Precision, peer_access: bool) -> Machine:
     device = catalog.accelerator(accelerator_id)
     try:
         server = catalog.server_for(accelerator_id)
     except InvalidInput:  # in no catalogued server: its own link is all that is known
-        return machine_of(device, network=device.link, precision=precision)
+        return machine_of(
+            device, network=device.link, precision=precision, peer_access=peer_access
+        )
     return machine_of(
         device,
         network=server.inter_node,
         precision=precision,
         per_server=server.accelerators,
+        peer_access=peer_access,
     )
 
 

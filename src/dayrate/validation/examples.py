@@ -2,7 +2,7 @@
 
 from dayrate.validation.table import REQUIRED, Measurement, Table, parse_rows
 
-__all__ = ["EXTRA", "row", "table"]
+__all__ = ["EXTRA", "TOTAL", "row", "table"]
 
 EXTRA = ("pp", "ep", "attention_dp", "moe_tp", "len_kind", "spec_decode", "notes")
 _USUAL = {
@@ -24,6 +24,27 @@ _USUAL = {
     "value": "1000",
     "arch": "llama3-8b",
     "tier": "A",
+}
+#: A row that lists the accelerators of prefill and decode as one number.
+TOTAL = {
+    "model": "deepseek-ai/DeepSeek-R1",
+    "gpu": "GB200-NVL72-192GB",
+    "gpus": "48",
+    "tp": "48",
+    "ep": "1",
+    "attention_dp": "1",
+    "moe_tp": "48",
+    "weights_dtype": "fp4",
+    "kv_dtype": "",
+    "engine": "TensorRT-LLM",
+    "engine_version": "",
+    "scenario": "online",
+    "isl": "8192",
+    "osl": "1024",
+    "len_kind": "random_range_mean",
+    "concurrency_or_batch": "538",
+    "request_rate": "closed-loop",
+    "metric": "ttft_ms",
 }
 
 

@@ -25,11 +25,13 @@ from dayrate.validation.deployments import (
     stack,
     tuned,
 )
+from dayrate.validation.pooled import run_apart, stack_apart
 from dayrate.validation.table import Measurement
 
 __all__ = ["Group", "Predictions", "predict", "predictions", "prepare", "regime"]
 
 Floats = npt.NDArray[np.float64]
+_APART = "disaggregated"  # the regime of closed loops whose prefill runs apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +124,21 @@ def prepare(configurations: Sequence[Configuration]) -> list[Group]:
     groups: dict[tuple[str, object], list[Configuration]] = defaultdict(list)
     for c in configurations:
         groups[regime(c), group_key(c)].append(c)
-    return [Group(n, tuple(m), stack(m)) for (n, _), m in groups.items()]
+    return [
+        Group(n, tuple(m), stack_apart(m) if n == _APART else stack(m))
+        for (n, _), m in groups.items()
+    ]
 
 
 def regime(c: Configuration) -> str:
-    """How the requests came: static_batch, queued, closed_loop or open_loop."""
+    """How the requests came: static_batch, queued, closed_loop or open_loop.
+
+    A closed loop whose prefill runs apart is disaggregated.
+    """
     if c.scenario == "static_batch":
         return "static_batch"
     if c.request_rate is None:
-        return "closed_loop"
+        return _APART if c.prefill_apart else "closed_loop"
     return "open_loop" if math.isfinite(c.request_rate) else "queued"
 
 
@@ -143,7 +151,14 @@ def _why_not(row: Measurement) -> str:
 
 def _static(d: Deployments) -> Run:
     """One batch in the engine itself: no network, no queue."""
-    return static_batch(d.replica, d.traffic, d.concurrency / d.replicas, d.fitting)
+    run = static_batch(d.replica, d.traffic, d.concurrency / d.replicas, d.fitting)
+    whole = run.e2e_s + d.start_s
+    return dataclasses.replace(
+        run,
+        requests_per_s=run.requests_per_s * run.e2e_s / whole,
+        ttft_s=run.ttft_s + d.start_s,
+        e2e_s=whole,
+    )
 
 
 def _queued(d: Deployments) -> Run:
@@ -158,11 +173,20 @@ def _closed(d: Deployments) -> Run:
         d.concurrency / d.replicas,
         d.requests / d.replicas,
         d.slots,
+        poll_steps=d.poll_steps,
     )
-    # Little's law: what a request spends outside the model it is not in a slot
-    inside_frac = run.e2e_s / (run.e2e_s + d.request_s)
+    return _looped(run, d.request_s)
+
+
+def _disaggregated(d: Deployments) -> Run:
+    return _looped(run_apart(d), d.request_s)
+
+
+def _looped(run: Run, request_s: Floats) -> Run:
+    """Little's law: what a request spends outside the model it is not in a slot."""
+    inside_frac = run.e2e_s / (run.e2e_s + request_s)
     slower = dataclasses.replace(run, requests_per_s=run.requests_per_s * inside_frac)
-    return _requested(slower, d.request_s)
+    return _requested(slower, request_s)
 
 
 def _open(d: Deployments) -> Run:
@@ -185,6 +209,7 @@ _REGIMES: Mapping[str, Callable[[Deployments], Run]] = {
     "static_batch": _static,
     "queued": _queued,
     "closed_loop": _closed,
+    _APART: _disaggregated,
     "open_loop": _open,
 }
 

@@ -14,6 +14,7 @@ from dayrate import catalog
 from dayrate.errors import DayrateError, InvalidInput
 from dayrate.validation.configuration import METRICS, Configuration
 from dayrate.validation.deployments import check_formats
+from dayrate.validation.pools import with_pools
 from dayrate.validation.reading import Unreadable, read_configuration
 
 __all__ = ["OPTIONAL", "REQUIRED", "Measurement", "Table", "parse_rows", "read_table"]
@@ -109,6 +110,7 @@ def _measurement(header: list[str], cells: list[str]) -> Measurement:
             raise Unreadable("unknown metric")
         configuration = read_configuration(row, _accelerator_id(row["gpu"]))
         _known_model(configuration.model)
+        configuration = with_pools(configuration)
         _computable(configuration)
     except Unreadable as error:
         configuration, reason = None, reason or str(error)
