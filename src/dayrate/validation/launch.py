@@ -86,9 +86,7 @@ def _fits(row: Mapping[str, Any], accelerator_id: str, weights: DType) -> bool:
     return accelerator_id in row["accelerators"] and row["weights"] == weights.value
 
 
-def _at(
-    known: Iterable[Mapping[str, Any]], month: str
-) -> Mapping[str, Any] | None:
+def _at(known: Iterable[Mapping[str, Any]], month: str) -> Mapping[str, Any] | None:
     """Take the last that had begun by a month, else the first; undated: the last."""
     ordered = sorted(known, key=lambda r: str(r.get("since", "")))
     begun = [r for r in ordered if not month or str(r.get("since", "")) <= month]
