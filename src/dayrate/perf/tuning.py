@@ -70,7 +70,7 @@ QUANTITIES: Mapping[str, str] = MappingProxyType(
 )
 #: Quantities without a value in the kernel tables: what a factor of 1 stands for. [s]
 BASES: Mapping[str, float] = MappingProxyType(
-    {"prefill_layer": 20e-6, "request": 10e-3}
+    {"prefill_layer": 20e-6, "request": 50e-3}
 )
 #: (quantity, scope) -> factor on the time.
 Factors = Mapping[tuple[str, str], float]

@@ -43,7 +43,7 @@ class Priors:
     which its rows weigh less: 1 makes groups count alike, 0 rows. ``tail`` makes far
     factors likelier the smaller it is, and ``strength`` weighs all priors against the
     rows; times to first token, whose errors are wide, count ``ttft`` times. No factor
-    on a quantity falls below ``least``, since kernels cannot exceed the data sheet
+    on a quantity falls below ``least`` or above ``most``, since kernels cannot exceed the data sheet
     whatever the engine. Factors nearer to 1 than ``idle_below`` are left out.
     """
 
@@ -51,6 +51,7 @@ class Priors:
     only: Mapping[str, frozenset[str]]
     wider: Mapping[str, float]
     least: Mapping[str, float]
+    most: Mapping[str, float] = dataclasses.field(default_factory=dict)
     noise: float = 0.12
     balance: float = 0.7
     ttft: float = 1.2
@@ -162,6 +163,12 @@ class _Problem:
         return np.array([math.log(b) if b > 0.0 else -math.inf for b in bounds])
 
     @property
+    def most(self) -> Floats:
+        """Logs above which no factor may rise."""
+        bounds = [self.priors.most.get(q, math.inf) for q, _ in self.keys]
+        return np.log(bounds)
+
+    @property
     def scopes(self) -> frozenset[str]:
         """Scopes that hold any of the rows."""
         seen = set(self.bench.setting_of_row[self.rows].tolist())
@@ -220,7 +227,7 @@ class _Problem:
         misfit = self.weights @ (np.sqrt(1.0 + z**2) - 1.0)
         tail = self.priors.tail
         far = tail / 2.0 * np.log1p((logs / self.sd) ** 2 / tail)
-        beyond = np.minimum(logs - self.least, 0.0) ** 2 / 2.0
+        beyond = (logs - np.clip(logs, self.least, self.most)) ** 2 / 2.0
         return float(misfit + self.priors.strength * far.sum() + _WALL * beyond.sum())
 
 
@@ -264,9 +271,10 @@ def _normal(
     # most scopes are like their parents, a few are far: a prior with wide tails
     penalty = priors.strength / problem.sd**2
     penalty = penalty / (1.0 + (logs / problem.sd) ** 2 / priors.tail)
-    beyond = logs < problem.least
+    inside = np.clip(logs, problem.least, problem.most)
+    beyond = logs != inside
     penalty = penalty + np.where(beyond, _WALL, 0.0)
-    pushed = _WALL * np.where(beyond, problem.least, 0.0)
+    pushed = _WALL * np.where(beyond, inside, 0.0)
     scaled = slopes.multiply(robust[:, None]).tocsr()
     normal = (scaled.T @ slopes).toarray() + np.diag(penalty)
     return normal, pushed - scaled.T @ target

@@ -20,6 +20,7 @@ PRIORS = Priors(
             "engine": 0.3,
             "engine on": 0.15,
             "weights": 0.15,
+            "weights on": 0.15,
             "experts": 0.2,
             # no kernel table says what unpacking costs
             "unpacked cache": 1.5,
@@ -33,6 +34,7 @@ PRIORS = Priors(
             "engine": _DEVICE | _ENGINE,
             "engine on": _DEVICE | {"layer"},
             "weights": frozenset({"compute", "memory", "layer"}),
+            "weights on": frozenset({"compute"}),
             "experts": frozenset({"compute", "memory", "layer"}),
             "unpacked cache": frozenset({"cache"}),
         }
@@ -43,4 +45,6 @@ PRIORS = Priors(
     ),
     # kernel tables reach 0.73 to 0.86 of bandwidth; of peaks less, by shape and format
     least=MappingProxyType({"memory": 0.8, "cache": 0.65, "compute": 0.4}),
+    # a front end that takes a quarter of a second is a queue
+    most=MappingProxyType({"request": 5.0}),
 )
