@@ -56,7 +56,7 @@ class Priors:
     balance: float = 0.7
     ttft: float = 1.2
     tail: float = 4.0
-    strength: float = 0.8
+    strength: float = 1.3
     rounds: int = 10
     idle_below: float = 0.07
 
