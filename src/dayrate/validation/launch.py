@@ -60,7 +60,7 @@ def launch_of(
     ...     "request_rate": "closed-loop",
     ... }
     >>> found = launch_of(
-    ...     row, "b200-sxm", DType.FP8, input_tokens=1024, concurrency=8
+    ...     row, "b200-sxm-180gb", DType.FP8, input_tokens=1024, concurrency=8
     ... )
     >>> found.max_num_batched_tokens
     32768.0
