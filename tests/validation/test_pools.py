@@ -59,7 +59,7 @@ def test_runs_that_only_drafting_launch_files_list_count_without_drafts() -> Non
 
 
 def test_of_two_launch_files_as_near_the_one_without_drafts_is_taken() -> None:
-    """Both list 12 in flight on 28 accelerators, the one that drafts with batches of 16."""
+    """Both list 12 in flight on 28 accelerators; drafting allows batches of 16."""
     split = configured(gpus="28", tp="28", concurrency_or_batch="12").split
     assert split is not None
     assert split.decode.max_batch == 32
