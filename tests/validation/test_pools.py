@@ -124,10 +124,7 @@ def test_experts_are_over_all_ranks_of_a_worker() -> None:
 
 def test_launch_files_are_consistent() -> None:
     for r in rows("pools"):
-        assert "@" in r["source"]
         assert r["concurrency"] == sorted(r["concurrency"])
-        assert catalog.accelerator(r["accelerator"]).id == r["accelerator"]
-        assert catalog.model(r["model"]).is_moe
         decode = r["decode"]
         if "max_batch" in decode:  # slots for nearly all that are in flight
             ranks = decode["ranks"] if decode["attention_data"] else 1
