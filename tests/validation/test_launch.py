@@ -65,6 +65,7 @@ def test_what_a_row_states_wins() -> None:
 @pytest.mark.parametrize(
     "cells",
     [
+        {"source": "a load test of mine"},
         {"model": "meta-llama/Llama-3.1-8B-Instruct", "gpus": "1", "tp": "1"},
         {"weights_dtype": "bf16"},
         {"weights_dtype": ""},

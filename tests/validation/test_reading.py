@@ -34,6 +34,7 @@ def configured(**cells: str) -> Configuration:
         ({"system": "1x Intel Max 1550"}, 0.0),
         ({"system": "4x Intel PVC GPU", "gpus": "4"}, 0.0),
         ({"system": ""}, 0.0),
+        ({"source": "a paper"}, 0.0),
         ({"engine": "llama.cpp"}, 0.0),
     ],
 )

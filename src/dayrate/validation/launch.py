@@ -43,6 +43,8 @@ class Launch:
 
 #: Nothing but the engine's own settings.
 DEFAULTS = Launch()
+#: Whose scripts these are: a row's source names it.
+_PUBLISHER = "InferenceX"
 
 
 def launch_of(
@@ -58,7 +60,7 @@ def launch_of(
     Parameters
     ----------
     row : mapping of str to str
-        Cells of a table; model, engine, month and how requests came are read.
+        Cells of a table; source, model, engine, month and how requests came are read.
     accelerator_id : str
         Catalogue id.
     weights : DType or None
@@ -77,8 +79,8 @@ def launch_of(
     Examples
     --------
     >>> row = {
-    ...     "model": "deepseek-ai/DeepSeek-R1", "engine": "SGLang",
-    ...     "date": "2026-01-15", "request_rate": "closed-loop",
+    ...     "source": "InferenceX", "model": "deepseek-ai/DeepSeek-R1",
+    ...     "engine": "SGLang", "date": "2026-01-15", "request_rate": "closed-loop",
     ... }
     >>> for n in (8, 64):
     ...     found = launch_of(
@@ -92,7 +94,9 @@ def launch_of(
     ----------
     .. [1] ``data/harness/inferencex.yaml``: each script with its path and commit.
     """
-    if row["request_rate"] != "closed-loop" or weights is None or not concurrency:
+    if _PUBLISHER not in row["source"] or row["request_rate"] != "closed-loop":
+        return DEFAULTS
+    if weights is None or concurrency is None:
         return DEFAULTS
     engine = row["engine"].lower()
     known = [r for r in _launches(row["model"]) if _fits(r, accelerator_id, weights)]
