@@ -276,9 +276,9 @@ _KINDS = ("all", "hardware", "engine", "engine on hardware", "model")
 
 def _kind(scope: str) -> str:
     """Group the kinds of scopes."""
-    if " on " in scope:
-        return "engine on hardware"
     kind = scope.split(":", maxsplit=1)[0]
+    if kind == "engine" and " on " in scope:
+        return "engine on hardware"
     hardware = dict.fromkeys(("vendor", "generation", "accelerator"), "hardware")
     other = {"all": "all", "family": "engine", "engine": "engine"}
     return (hardware | other).get(kind, "model")

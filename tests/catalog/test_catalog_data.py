@@ -139,6 +139,30 @@ def test_links_and_devices_that_are_named_exist() -> None:
     assert power - {"default"} <= devices
 
 
+def test_only_transfers_over_pcie_pass_through_host_memory() -> None:
+    relayed = [r for r in rows("links") if "relay_frac" in r]
+    assert {r["id"] for r in relayed} == {f"pcie{n}-x16" for n in (3, 4, 5)}
+    for r in relayed:
+        assert 0 < r["relay_frac"] < 1
+        assert r["relay_us"] > 0
+        assert all(x["title"] and x["date"] for x in r["relay_reference"])
+    link = accelerator("rtx-4090").link
+    [row] = [r for r in relayed if r["id"] == "pcie4-x16"]
+    assert link.relay_frac == row["relay_frac"]
+    assert link.relay_s == pytest.approx(row["relay_us"] * 1e-6)
+
+
+def test_boards_with_chips_for_graphics_are_a_generation_of_their_own() -> None:
+    """A core of the A100's chip multiplies at least twice as much per clock."""
+    known = [r for r in rows("accelerators") if "fma_per_clock_per_core" in r]
+    found = {
+        g: [r["fma_per_clock_per_core"]["bf16"] for r in known if r["generation"] == g]
+        for g in ("ampere", "ampere-rtx")
+    }
+    assert set(found["ampere"]) == {256}
+    assert max(found["ampere-rtx"]) <= 128
+
+
 @pytest.mark.parametrize("row", [r for r in rows("servers") if r["kind"] == "server"])
 def test_idle_is_below_busy_below_rated(row: Row) -> None:
     assert row["idle_kw"]["mid"] < row["busy_kw"]["mid"] < row["rated_kw"]["mid"]

@@ -1,5 +1,8 @@
+import dataclasses
+
 import pytest
 
+from dayrate import catalog
 from dayrate.catalog.hardware import Accelerator, Link
 from dayrate.errors import InvalidInput
 from dayrate.evidence import Source
@@ -66,6 +69,35 @@ def test_a_server_without_fabric_still_is_one_server() -> None:
         per_server=8,
     )
     assert machine.link_world_size == 8
+
+
+@pytest.mark.parametrize(
+    ("peer_access", "relay"), [(False, (0.5, 9e-6)), (True, (1, 0))]
+)
+def test_peers_do_not_pass_through_host_memory(
+    peer_access: bool, relay: tuple[float, float]
+) -> None:
+    relayed = dataclasses.replace(PCIE, relay_frac=0.5, relay_s=9e-6)
+    chip = dataclasses.replace(device(bf16=1e12), link=relayed)
+    found = machine_of(
+        chip,
+        network=NETWORK,
+        precision=precision(DType.BF16),
+        peer_access=peer_access,
+    )
+    assert (found.relay_frac, found.relay_s) == relay
+    assert found.link_bytes_per_s == PCIE.bytes_per_s
+
+
+@pytest.mark.parametrize("name", ["h100-sxm-80gb", "gb200-nvl72", "mi300x", "tpu-v5e"])
+def test_a_fabric_has_peers_in_any_server(name: str) -> None:
+    chip = catalog.accelerator(name)
+    bf16 = precision(DType.BF16)
+    anywhere, behind_switches = (
+        machine_of(chip, network=NETWORK, precision=bf16, peer_access=peers)
+        for peers in (False, True)
+    )
+    assert anywhere == behind_switches
 
 
 def test_a_device_without_16_bits_is_refused() -> None:

@@ -87,6 +87,7 @@ def test_what_was_measured_is_inside() -> None:
     [
         ({"accelerator_id": "h800-sxm"}, ("accelerator",)),
         ({"accelerator_id": "abacus", "generation": "bronze"}, ("generation",)),
+        ({"generation": "bronze"}, ()),  # a measured device is not new by another name
         ({"architecture": "dense, other"}, ("architecture",)),
         ({"engine": "my own", "input_tokens": 1e7}, ("engine", "length")),
         ({"output_tokens": 1e7, "batch": 1e9}, ("length", "batch")),

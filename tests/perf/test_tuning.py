@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from dayrate.perf.tuning import (
 from dayrate.units import DType
 
 FITTED = [pytest.param(r, id=r["id"]) for r in rows("calibration") if "quantity" in r]
+KINDS = {kind.value for kind in OpKind}
 H100 = Setting("h100-sxm-80gb", "hopper", "nvidia", "vllm", DType.BF16, experts=False)
 
 
@@ -98,6 +100,58 @@ def test_a_factor_slows_only_its_own_part() -> None:
     ratio = slow.kernels[decode].byte_frac / kernels.kernels[decode].byte_frac
     assert ratio == pytest.approx(0.5)
     assert slow.host.layer_s == kernels.host.layer_s
+
+
+@pytest.mark.parametrize("factor", [1e-3, 0.5, 1.0, 2.0])
+def test_no_factor_leaves_more_than_19_of_20_bytes(factor: float) -> None:
+    """DRAM refreshes meanwhile; what kernels reach by themselves is below that."""
+    kernels = load_efficiency("rtx-pro-6000-server", "blackwell-rtx")
+    tuned = tuned_efficiency(kernels, dict.fromkeys(QUANTITIES, factor), "x")
+    for key, c in tuned.kernels.items():
+        alone = kernels.kernels[key].byte_frac
+        assert c.byte_frac == pytest.approx(min(float(alone) / factor, 0.95))
+        assert c.flop_frac <= 1
+
+
+def test_measured_kernels_stay_below_the_bound_on_bandwidth() -> None:
+    timed = [r for r in rows("calibration") if r.get("operation") in KINDS]
+    assert max(r["byte_frac"] for r in timed) < 0.95
+
+
+def test_a_format_has_a_factor_for_each_generation() -> None:
+    """Kernels for a narrow format are written anew for each."""
+    devices = [catalog.accelerator(n) for n in ("h100-sxm-80gb", "b200-sxm-180gb")]
+    dense = catalog.model("meta-llama/Llama-3.1-8B-Instruct")
+    hopper, blackwell = (setting_for(d, dense, DType.FP8, "vllm") for d in devices)
+    factors = {("layer", "weights:fp8"): 2.0, ("layer", "weights:fp8 on hopper"): 1.5}
+    assert factors_of(hopper, factors)["layer"] == pytest.approx(3.0)
+    assert factors_of(blackwell, factors)["layer"] == pytest.approx(2.0)
+
+
+def test_experts_have_a_factor_for_each_family_of_engines() -> None:
+    """Whatever its era: kernels for experts are the family's own."""
+    factors = {("compute", "experts"): 2.0, ("compute", "experts:vllm"): 1.5}
+    found = {
+        (engine, experts): factors_of(
+            dataclasses.replace(H100, engine=engine, experts=experts), factors
+        )["compute"]
+        for engine in ("vllm", "vllm-2024", "sglang")
+        for experts in (True, False)
+    }
+    assert found["vllm", True] == found["vllm-2024", True] == pytest.approx(3.0)
+    assert found["sglang", True] == pytest.approx(2.0)
+    assert found["vllm", False] == 1.0
+
+
+@pytest.mark.parametrize("engine", [r["id"] for r in rows("engines")])
+def test_scopes_of_a_setting_are_distinct(engine: str) -> None:
+    device, model = (
+        catalog.accelerator("rtx-4090"),
+        catalog.model("openai/gpt-oss-120b"),
+    )
+    scopes = setting_for(device, model, DType.MXFP4, engine, DType.FP8).scopes
+    assert scopes[0] == "all"
+    assert len(set(scopes)) == len(scopes)
 
 
 def test_an_unseen_system_falls_back_level_by_level() -> None:

@@ -4,8 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dayrate.perf.deployment import Parallelism
+from dayrate.serving.cycle import mean_cycle
 from dayrate.serving.examples import CHAT, LLAMA_ON_H100
 from dayrate.serving.runs import closed_loop, open_loop, queued, static_batch
 from dayrate.serving.steady import operating_point
@@ -86,6 +89,49 @@ def test_a_closed_loop_holds_its_requests_in_flight() -> None:
 def test_a_prompt_alone_has_no_time_per_token() -> None:
     prompt = dataclasses.replace(CHAT, output_tokens=1)
     assert static_batch(LLAMA_ON_H100, prompt, 8, 8).tpot_s == 0
+
+
+@pytest.mark.parametrize("steps", [10.0, 30.0])
+def test_polling_every_k_steps_waits_for_half_of_them(steps: float) -> None:
+    """At light load: (k - 1)/2 decode steps more than always looking."""
+    often, seldom = (
+        closed_loop(LLAMA_ON_H100, CHAT, 2, FOREVER, 256, poll_steps=k)
+        for k in (1.0, steps)
+    )
+    plain_s = mean_cycle(LLAMA_ON_H100, CHAT, 2 / CHAT.resident_steps).plain_s
+    waited = (seldom.ttft_s - often.ttft_s) / plain_s
+    # a few are found together with the other request, and computed beside it
+    assert 1 <= waited / ((steps - 1) / 2) < 1.07
+
+
+@given(
+    concurrency=st.integers(1, 600),
+    output_tokens=st.integers(2, 2000),
+    steps=st.floats(1, 50),
+)
+@settings(max_examples=20, deadline=None)
+def test_polling_less_often_never_raises_throughput(
+    concurrency: int, output_tokens: int, steps: float
+) -> None:
+    traffic = dataclasses.replace(CHAT, output_tokens=output_tokens)
+    polls = np.array([1.0, steps, 2 * steps])
+    n = float(concurrency)
+    run = closed_loop(LLAMA_ON_H100, traffic, n, FOREVER, 256.0, poll_steps=polls)
+    assert np.all(np.diff(np.log(run.requests_per_s)) <= 1e-6)
+    assert np.all(np.diff(np.log(run.ttft_s)) >= -1e-6)
+
+
+def test_an_idle_engine_looks_at_once() -> None:
+    often, seldom = (
+        closed_loop(LLAMA_ON_H100, CHAT, 1, FOREVER, 256, poll_steps=k) for k in (1, 30)
+    )
+    assert seldom.ttft_s == pytest.approx(float(often.ttft_s))
+
+
+def test_polling_holds_as_many_in_flight() -> None:
+    inside = np.array([7.0, 60.0, 200.0])
+    run = closed_loop(LLAMA_ON_H100, CHAT, inside, FOREVER, 256, poll_steps=30)
+    assert run.requests_per_s * run.e2e_s == pytest.approx(inside, rel=0.005)
 
 
 def test_arrays_are_their_elements() -> None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from dayrate.units import DType
 from dayrate.validation.bench import Bench
 from dayrate.validation.calibration import Shipped
-from dayrate.validation.configuration import METRICS, Configuration, Workers
+from dayrate.validation.configuration import METRICS, Configuration, Split, Workers
 from dayrate.validation.deployments import stack
 from dayrate.validation.examples import TOTAL, row, table
-from dayrate.validation.pooled import best_splits, run_apart
+from dayrate.validation.pooled import best_splits, run_apart, stack_apart
 from dayrate.validation.predict import predict, prepare, regime
 
 
@@ -116,6 +117,32 @@ def test_long_prompts_get_more_accelerators() -> None:
         ]
     )
     assert short.prefill.accelerators < long.prefill.accelerators
+
+
+def test_caches_pass_through_host_memory_where_boards_have_no_peers() -> None:
+    """Closed form: of one request in flight, later and at a share of the rate."""
+    alone = Workers(1, 1, attention_data=False)
+    c = dataclasses.replace(
+        configured(concurrency_or_batch="1"),
+        model="meta-llama/Llama-3.1-8B-Instruct",
+        weights=DType.BF16,
+        kv_cache=DType.BF16,
+        accelerators=2,
+        split=Split(alone, alone),
+        requests=np.inf,
+    )
+    direct = stack_apart([c])
+    assert direct.prefill is not None
+    replica = direct.prefill.replica
+    machine = dataclasses.replace(replica.machine, relay_frac=0.5, relay_s=1e-3)
+    board = dataclasses.replace(replica, machine=machine)
+    relayed = dataclasses.replace(
+        direct, prefill=dataclasses.replace(direct.prefill, replica=board)
+    )
+    fast, slow = (float(np.sum(run_apart(d).ttft_s)) for d in (direct, relayed))
+    cache_bytes = 2 * 32 * 8 * 128 * 2 * c.input_tokens
+    more_s = 1e-3 + cache_bytes / float(np.sum(machine.link_bytes_per_s))
+    assert slow - fast == pytest.approx(more_s, rel=0.01)
 
 
 def test_what_was_not_stacked_apart_is_named() -> None:

@@ -126,7 +126,10 @@ class Efficiency:
         )
 
     def transfer_s(self, transfer: Transfer, machine: Machine) -> Num:
-        """Add fixed time to bytes over links; sending nothing is free. [s]"""
+        """Add fixed time to bytes over links; sending nothing is free. [s]
+
+        What passes through host memory begins later and moves at a share of the rate.
+        """
         byte_frac, fixed = self.link.at(transfer.ranks)
         if transfer.kind is TransferKind.SEND:
             fixed = machine.link_latency_s
@@ -169,6 +172,13 @@ def load_efficiency(
     'generation'
     >>> load_efficiency("abacus", "bronze").level
     'default'
+    >>> from dayrate.perf.operators import OpKind
+    >>> gemm = OpKind.GEMM, DType.BF16
+    >>> for halved in (False, True):
+    ...     card = load_efficiency("rtx-4090", "ada", halved_peak=halved)
+    ...     print(round(float(card.kernels[gemm].flop_frac), 2))
+    0.6
+    0.81
 
     Notes
     -----
@@ -201,6 +211,7 @@ def _shipped_efficiency(
 
 
 def _unhindered(c: Coefficients, kind: OpKind, dtype: DType) -> Coefficients:
+    """Twice the share of the peak, up to the best of any device in this format."""
     best = max(
         row["flop_frac"]
         for row in _kernel_rows()

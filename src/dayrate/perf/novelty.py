@@ -45,18 +45,17 @@ class Seen:
 
     def outside(self, setting: Situation) -> tuple[str, ...]:
         """Name the `KINDS` in which a setting leaves the data."""
-        found = [
-            kind
-            for kind, name in (
-                ("accelerator", setting.accelerator_id),
-                ("generation", setting.generation),
-                ("architecture", setting.architecture),
-                ("engine", setting.engine),
-            )
-            if name is not None and name not in self.names[kind]
-        ]
-        if "generation" in found:
-            found.remove("accelerator")  # no device of an unseen generation is seen
+        named = {
+            "accelerator": setting.accelerator_id,
+            "generation": setting.generation,
+            "architecture": setting.architecture,
+            "engine": setting.engine,
+        }
+        found = [k for k, n in named.items() if n and n not in self.names[k]]
+        if {"accelerator", "generation"} <= set(found):
+            found.remove("accelerator")  # the generation says it, and more
+        elif "generation" in found:
+            found.remove("generation")  # whatever the device counts as, it was measured
         lengths = (setting.input_tokens, setting.output_tokens)
         if not all(
             self._within(f"{side}_tokens", x)

@@ -101,9 +101,10 @@ def from_launch(line: str) -> tuple[ScenarioFile, tuple[str, ...]]:
     --------
     >>> file, ignored = from_launch(
     ...     "vllm serve Qwen/Qwen3-8B -tp 2 --port 8000 --max-num-seqs=64")
-    >>> file.sections["model"], file.sections["deployment"]
-    ({'id': 'Qwen/Qwen3-8B'},
-     {'engine': 'vllm', 'tensor_parallel_size': '2', 'max_num_seqs': '64'})
+    >>> file.sections["model"]
+    {'id': 'Qwen/Qwen3-8B'}
+    >>> file.sections["deployment"]
+    {'engine': 'vllm', 'tensor_parallel_size': '2', 'max_num_seqs': '64'}
     >>> ignored
     ('--port',)
     """

@@ -216,6 +216,10 @@ def closed_loop(
     ``min(concurrency, slots)``. All requests of the first round come at once, so its
     prompts queue behind each other; later ones come as answers end, spread by then.
 
+    An engine that looks at new requests every :math:`k` decode steps finds one after
+    :math:`(k - 1)/2` steps more than one that always looks, on average. Alone it waits
+    for nobody's steps: an idle engine looks at once.
+
     Examples
     --------
     >>> from dayrate.serving.examples import CHAT, LLAMA_ON_H100
@@ -227,9 +231,12 @@ def closed_loop(
     ----------
     .. [1] J. D. C. Little, "A Proof for the Queuing Formula L = lambda W",
        Operations Research 9(3), 1961.
+    .. [2] SGLang, ``managers/scheduler_recv_skipper.py`` @0cc650f: decode steps count
+       one towards ``--scheduler-recv-interval``, other steps all of it.
     """
-    active = np.asarray(np.minimum(concurrency, slots), dtype=float)
-    loop = _Loop(replica, traffic, active, np.asarray(poll_steps, dtype=float))
+    held = np.asarray(np.minimum(concurrency, slots), dtype=float)
+    active, polls = np.broadcast_arrays(held, np.asarray(poll_steps, dtype=float))
+    loop = _Loop(replica, traffic, active, polls)
     cycle = mean_cycle(replica, traffic, _starts(loop))
     rate = cycle.requests_per_s
     for_slot = np.maximum(concurrency - active, 0.0) / rate
@@ -352,7 +359,8 @@ def _prefill_wait(loop: _Loop, cycle: Cycle) -> Num:
         * cycle.chunk_s
         * np.minimum(traffic.uncached_tokens / cycle.chunk_tokens, 1.0)
     )
-    unseen_s = (loop.poll_steps - 1.0) * cycle.plain_s
+    decoding = np.clip(loop.active - 1.0, 0.0, 1.0)  # alone, nobody's steps pass
+    unseen_s = (loop.poll_steps - 1.0) * cycle.plain_s * decoding
     together = cycle.requests_per_s * unseen_s * (cycle.chunk_s - cycle.plain_s)
     ahead = np.minimum(load / (1.0 - load) * prefill / 2.0 + together, others)
     return (cycle.mean_s + unseen_s) / 2.0 + prefill + ahead

@@ -4,7 +4,10 @@ from dayrate.validation.table import REQUIRED, Measurement, Table, parse_rows
 
 __all__ = ["EXTRA", "TOTAL", "row", "table"]
 
-EXTRA = ("pp", "ep", "attention_dp", "moe_tp", "len_kind", "spec_decode", "notes")
+EXTRA = (
+    *("pp", "ep", "attention_dp", "moe_tp", "len_kind", "spec_decode", "notes"),
+    *("date", "system"),
+)
 _USUAL = {
     "row_id": "r1",
     "source": "a paper",

@@ -43,6 +43,8 @@ class Launch:
 
 #: Nothing but the engine's own settings.
 DEFAULTS = Launch()
+#: Whose scripts these are: a row's source names it.
+_PUBLISHER = "InferenceX"
 
 
 def launch_of(
@@ -53,19 +55,48 @@ def launch_of(
     input_tokens: float,
     concurrency: float | None,
 ) -> Launch:
-    """Find the settings of a row of a closed loop, or none.
+    """Find the settings of a row of a closed loop, or the engine's defaults.
 
+    Parameters
+    ----------
+    row : mapping of str to str
+        Cells of a table; source, model, engine, month and how requests came are read.
+    accelerator_id : str
+        Catalogue id.
+    weights : DType or None
+        Format as the row states it; without it nothing is found.
+    input_tokens : float
+        Nominal length of a prompt: scripts scale the tokens of a step with it. [token]
+    concurrency : float or None
+        Requests in flight: scripts poll less often where there are many. [1]
+
+    Returns
+    -------
+    Launch
+        Of the last script that had begun by the row's month, else of the first; of the
+        last where the row has no date.
+
+    Examples
+    --------
     >>> row = {
-    ...     "model": "zai-org/GLM-5", "engine": "SGLang", "date": "",
-    ...     "request_rate": "closed-loop",
+    ...     "source": "InferenceX", "model": "deepseek-ai/DeepSeek-R1",
+    ...     "engine": "SGLang", "date": "2026-01-15", "request_rate": "closed-loop",
     ... }
-    >>> found = launch_of(
-    ...     row, "b200-sxm", DType.FP8, input_tokens=1024, concurrency=8
-    ... )
-    >>> found.max_num_batched_tokens
-    32768.0
+    >>> for n in (8, 64):
+    ...     found = launch_of(
+    ...         row, "b200-sxm-180gb", DType.FP8, input_tokens=1024, concurrency=n
+    ...     )
+    ...     print(found.max_num_batched_tokens, found.poll_steps)
+    32768.0 10.0
+    32768.0 30.0
+
+    References
+    ----------
+    .. [1] ``data/harness/inferencex.yaml``: each script with its path and commit.
     """
-    if row["request_rate"] != "closed-loop" or weights is None or not concurrency:
+    if _PUBLISHER not in row["source"] or row["request_rate"] != "closed-loop":
+        return DEFAULTS
+    if weights is None or concurrency is None:
         return DEFAULTS
     engine = row["engine"].lower()
     known = [r for r in _launches(row["model"]) if _fits(r, accelerator_id, weights)]

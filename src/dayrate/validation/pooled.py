@@ -51,11 +51,13 @@ def run_apart(d: Deployments) -> Run:
     replica = d.prefill.replica
     machine = replica.machine
     near = d.accelerators <= machine.link_world_size
+    link_bytes_per_s = machine.link_bytes_per_s * machine.relay_frac
+    link_s = machine.link_latency_s + machine.relay_s
     transfer_s = kv_transfer_s(
         replica,
         d.traffic.input_tokens,
-        bytes_per_s=np.where(near, machine.link_bytes_per_s, machine.node_bytes_per_s),
-        latency_s=np.where(near, machine.link_latency_s, machine.node_latency_s),
+        bytes_per_s=np.where(near, link_bytes_per_s, machine.node_bytes_per_s),
+        latency_s=np.where(near, link_s, machine.node_latency_s),
     )
     pools = Pools(replica, d.replica, d.prefill.replicas, d.replicas, transfer_s)
     run = disaggregated_loop(pools, d.traffic, d.concurrency, d.slots, d.requests)

@@ -40,7 +40,7 @@ _POWER_CAP = re.compile(r"powercap(\d+)")
 #: Batches of this system take 17 s more than tokens explain, four models alike (16.7 to
 #: 17.3 s at a batch of 1), and than the same source's "1x Intel Max 1550": kernels are
 #: compiled at first use, within the timed run.
-_START_S = {("1x Intel PVC GPU", "vLLM"): 17.0}
+_START_S = {("LLM-Inference-Bench (Argonne)", "1x Intel PVC GPU", "vLLM"): 17.0}
 _HARNESS_ROUNDS = 10  # requests per slot of the closed-loop harness
 
 
@@ -92,7 +92,7 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
         max_batch=_max_batch(row["notes"]),
         output_cv=cv,
         power_cap_frac=_power_cap(row["gpu"]),
-        start_s=_START_S.get((row["system"], row["engine"]), 0.0),
+        start_s=_START_S.get((row["source"], row["system"], row["engine"]), 0.0),
         launch=launch,
         prefill_apart=pools is not None,
         prefill_accelerators=int(pools.group(1)) if pools else None,

@@ -14,7 +14,7 @@ from dayrate.catalog.hardware import Accelerator
 from dayrate.catalog.model import ModelSpec
 from dayrate.perf.deployment import Parallelism, Precision, machine_of
 from dayrate.perf.efficiency import Efficiency, load_efficiency
-from dayrate.perf.tuning import calibrated_efficiency, setting_for
+from dayrate.perf.tuning import calibrated_efficiency, halved_peak, setting_for
 from dayrate.serving.replica import Engine, Replica
 from dayrate.serving.simulator.engine import simulate
 from dayrate.serving.simulator.examples import FLAT
@@ -44,7 +44,8 @@ ROUNDED = 0.0006  # to a tenth of a percent, and what a refit may shift by round
 
 def efficiency_of(found: Accelerator, model: ModelSpec, fitted: bool) -> Efficiency:
     if not fitted:
-        return load_efficiency(found.id, found.generation)
+        halved = halved_peak(found)
+        return load_efficiency(found.id, found.generation, halved_peak=halved)
     return calibrated_efficiency(setting_for(found, model, DType.BF16, "vllm"))
 
 
