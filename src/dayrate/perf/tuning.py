@@ -380,7 +380,7 @@ def request_seconds(factor: Mapping[str, Num]) -> Num:
     Examples
     --------
     >>> request_seconds({"request": 2.0})
-    0.02
+    0.1
 
     References
     ----------

@@ -227,8 +227,12 @@ def _started(workers: Workers, count: int) -> Iterator[dict[str, Any]]:
     """Start or find who computes, and end what was started."""
     if workers.backend == "local":
         loky = _import("joblib.externals.loky", "Several processes")
+        joblib = _import("joblib", "Several processes")
+        here = {"backend": "loky", "n_jobs": count, "inner_max_num_threads": 1}
         try:
-            yield {"backend": "loky", "n_jobs": count, "inner_max_num_threads": 1}
+            with _interrupted_later(), joblib.parallel_config(**here):
+                joblib.Parallel(batch_size=1)([joblib.delayed(int)()] * count)
+            yield here
         finally:
             loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
     elif workers.backend == "dask":
@@ -268,6 +272,22 @@ def _dask(workers: Workers, count: int) -> Iterator[dict[str, Any]]:
             raise InvalidInput(_unreachable(workers)) from e
         jobs = -1 if workers.jobs is None else workers.jobs
         yield {"backend": "dask", "n_jobs": jobs}
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Hold Ctrl-C back; processes that start now never hear it, and this one ends them.
+
+    Where signals cannot be held back nothing is.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
