@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dayrate.validation.calibration import Shipped
+from dayrate.validation.predict import predictions
 from dayrate.validation.score import backtest
 from dayrate.validation.table import read_table
 
@@ -27,3 +29,25 @@ def test_published_tables(
     error = found.metrics[metric].macro_abs_log_error
     assert error is not None
     assert error < macro
+
+
+def test_runs_with_drafts(shared_data: Path) -> None:
+    """EAGLE-3 on an H200, seven drafted and a third accepted: no fit has seen them."""
+    table = read_table(shared_data / "measurements" / "inference.csv")
+    drafting = [
+        r for r in table.rows if r.configuration and r.configuration.draft_tokens
+    ]
+    assert len(drafting) == 48
+    found, failed = predictions(drafting, Shipped())
+    assert not failed
+    errors = {
+        metric: [
+            e
+            for r, e in zip(found.rows, found.log_error, strict=True)
+            if r.metric == metric
+        ]
+        for metric in ("output_tokens_per_s", "tpot_ms", "ttft_ms")
+    }
+    assert np.abs(errors["output_tokens_per_s"]).max() < 0.18
+    assert np.abs(errors["tpot_ms"]).max() < 0.21
+    assert np.abs(errors["ttft_ms"]).max() < 0.29

@@ -1,4 +1,4 @@
-"""Conventions of sources: what the time of a row includes beside the tokens."""
+"""Conventions of sources: start-up within a row's time, drafts and their acceptance."""
 
 import pytest
 
@@ -56,3 +56,42 @@ def test_a_start_delays_the_first_token_and_no_other() -> None:
         assert found[c]["total_tokens_per_s"] == pytest.approx(
             tokens / found[c]["e2e_latency_s"]
         )
+
+
+@pytest.mark.parametrize(
+    ("drafts", "notes", "read"),
+    [
+        ("none", "acceptance=0.5", (0, 0.0, False)),
+        ("eagle3 k=7", "a run; spec acceptance=0.334", (7, 0.334, True)),
+        ("MTP k=1", "acceptance=.9", (1, 0.9, True)),
+        ("ngram k=4", "acceptance=0", (4, 0.0, False)),
+    ],
+)
+def test_drafts_are_read_with_their_acceptance(
+    drafts: str, notes: str, read: tuple[int, float, bool]
+) -> None:
+    found = configured(spec_decode=drafts, notes=notes)
+    assert (found.draft_tokens, found.acceptance_frac, found.draft_layer) == read
+
+
+@pytest.mark.parametrize(
+    ("drafts", "notes", "reason"),
+    [
+        ("eagle3 k=7", "", "speculative decoding without acceptance"),
+        ("eagle3", "acceptance=0.3", "speculative decoding without acceptance"),
+        ("medusa k=3", "acceptance=0.3", "unknown way of drafting"),
+    ],
+)
+def test_drafts_of_which_too_little_is_said(
+    drafts: str, notes: str, reason: str
+) -> None:
+    assert row(**(BATCH | {"spec_decode": drafts, "notes": notes})).reason == reason
+
+
+def test_accepted_drafts_shorten_the_time_per_token() -> None:
+    few, many = (
+        configured(spec_decode="ngram k=4", notes=f"acceptance={a}") for a in (0.1, 0.9)
+    )
+    found = predict([few, many], Shipped())
+    ratio = found[few]["tpot_ms"] / found[many]["tpot_ms"]
+    assert ratio == pytest.approx((1 + 4 * 0.9) / (1 + 4 * 0.1))

@@ -82,6 +82,12 @@ class Configuration:
         Share of rated power that the device may draw. [1]
     start_s : float
         Start-up that the time of a static batch includes. [s]
+    draft_tokens : int
+        Drafted for each sequence and step; 0 without speculative decoding. [token]
+    acceptance_frac : float
+        Share of them that is confirmed. [1]
+    draft_layer : bool
+        Whether a layer of the model drafts; else a look-up, which takes no time.
     launch : Launch
         What the benchmark's own scripts set, where they are public.
     prefill_apart : bool
@@ -114,6 +120,9 @@ class Configuration:
     output_cv: float
     power_cap_frac: float
     start_s: float = 0.0
+    draft_tokens: int = 0
+    acceptance_frac: float = 0.0
+    draft_layer: bool = False
     launch: Launch = DEFAULTS
     prefill_apart: bool = False
     prefill_accelerators: int | None = None

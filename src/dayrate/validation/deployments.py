@@ -18,6 +18,7 @@ from dayrate.perf.efficiency import Efficiency, load_efficiency
 from dayrate.perf.memory import weight_bytes_per_accelerator
 from dayrate.perf.tuning import request_seconds, tuned_efficiency
 from dayrate.serving.replica import Engine, Replica, Traffic
+from dayrate.serving.speculation import Speculation, top_layer
 from dayrate.units import DType
 from dayrate.validation.calibration import EngineLimits, engine_limits, setting_of
 from dayrate.validation.configuration import Configuration
@@ -74,7 +75,8 @@ class Deployments:
 def group_key(c: Configuration) -> object:
     """Name what configurations must share to be stacked."""
     limits = engine_limits(c.engine, c.engine_version)
-    return c.model, precision_of(c), limits.chunked_prefill
+    drafts = c.draft_tokens, c.draft_layer
+    return c.model, precision_of(c), limits.chunked_prefill, drafts
 
 
 def tuned(d: Deployments, factor: Mapping[str, Floats]) -> Deployments:
@@ -163,6 +165,7 @@ def stack(members: Sequence[Configuration]) -> Deployments:
             chunked_prefill=limits[0].chunked_prefill,
             submitted_tokens=_floats([e.submitted_tokens for e in limits]),
             free_memory_frac=_floats([e.free_memory_frac for e in limits]),
+            speculation=_speculation(members, model),
         ),
         efficiency=stack_efficiencies([_kernels(c) for c in members]),
     )
@@ -189,6 +192,20 @@ def stack(members: Sequence[Configuration]) -> Deployments:
         tdp_w=_floats([np.nan if d.tdp_w is None else d.tdp_w for d in devices]),
         power_cap_frac=_floats([c.power_cap_frac for c in members]),
         power=ActivityPower(),
+    )
+
+
+def _speculation(
+    members: Sequence[Configuration], model: ModelSpec
+) -> Speculation | None:
+    """Drafts of configurations that draft alike, each with its own acceptance."""
+    first = members[0]
+    if not first.draft_tokens:
+        return None
+    return Speculation(
+        first.draft_tokens,
+        _floats([c.acceptance_frac for c in members]),
+        top_layer(model) if first.draft_layer else None,
     )
 
 
@@ -293,6 +310,9 @@ def _traffic(members: Sequence[Configuration]) -> Traffic:
         input_tokens=_floats([max(c.input_tokens, 1.0) for c in members]),
         output_tokens=_floats([max(c.output_tokens, 1.0) for c in members]),
         output_cv=_floats([c.output_cv for c in members]),
+        tokens_per_step=_floats(
+            [1.0 + c.draft_tokens * c.acceptance_frac for c in members]
+        ),
     )
 
 

@@ -35,6 +35,9 @@ _REQUESTS = re.compile(
 )
 _MAX_BATCH = re.compile(r"max_(?:batch|num_seqs)=(\d+)")
 _POOLS = re.compile(r"DISAGGREGATED (\d+)P\+\d+D GPUs")
+_DRAFTED = re.compile(r"\bk=([1-9]\d*)")
+_ACCEPTED = re.compile(r"acceptance=(0?\.\d+|[01])")
+_LAYER_DRAFTS = ("eagle", "mtp")  # one layer of the model with its head
 _SPLITS = ("tp", "ep", "attention_dp")
 _POWER_CAP = re.compile(r"powercap(\d+)")
 #: Batches of this system take 17 s more than tokens explain, four models alike (16.7 to
@@ -57,6 +60,7 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
         Something needed is missing or outside what can be predicted.
     """
     _refuse(row)
+    draft_tokens, acceptance_frac, draft_layer = _drafts(row)
     tensor, pipeline, expert, attention_data = _ranks(row)
     scale, cv = _spread(row)
     concurrency = _optional(row, "concurrency_or_batch")
@@ -93,6 +97,9 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
         output_cv=cv,
         power_cap_frac=_power_cap(row["gpu"]),
         start_s=_START_S.get((row["source"], row["system"], row["engine"]), 0.0),
+        draft_tokens=draft_tokens,
+        acceptance_frac=acceptance_frac,
+        draft_layer=draft_layer,
         launch=launch,
         prefill_apart=pools is not None,
         prefill_accelerators=int(pools.group(1)) if pools else None,
@@ -102,13 +109,25 @@ def read_configuration(row: Mapping[str, str], accelerator_id: str) -> Configura
 def _refuse(row: Mapping[str, str]) -> None:
     if row["scenario"] not in SCENARIOS:
         raise Unreadable("unknown scenario")
-    if row["spec_decode"] not in {"", "none", "unknown"}:
-        raise Unreadable("speculative decoding without acceptance")
     apart = "DISAGGREGATED" in row["notes"] or "disaggregated" in row["system"]
     if apart and not _POOLS.search(row["notes"]):
         raise Unreadable("disaggregated prefill and decode")
     if row["notes"].startswith("OFFLOADING"):
         raise Unreadable("weights offloaded to the host")
+
+
+def _drafts(row: Mapping[str, str]) -> tuple[int, float, bool]:
+    """Tokens drafted in a step, the share confirmed, and whether a layer drafts."""
+    kind = row["spec_decode"].lower()
+    if kind in {"", "none", "unknown"}:
+        return 0, 0.0, False
+    drafted, accepted = _DRAFTED.search(kind), _ACCEPTED.search(row["notes"])
+    if drafted is None or accepted is None:
+        raise Unreadable("speculative decoding without acceptance")
+    layer = kind.startswith(_LAYER_DRAFTS)
+    if not layer and not kind.startswith("ngram"):
+        raise Unreadable("unknown way of drafting")
+    return int(drafted.group(1)), float(accepted.group(1)), layer
 
 
 def _number(row: Mapping[str, str], column: str) -> float:
