@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -74,7 +75,9 @@ def _scores(scores: Mapping[str, Score], name: str, _: Words) -> Table:
     heads = (_("rows"), _("macro"), _("median"), "p90", _("bias"), _("in 80 %"))
     for _head in heads:
         table.add_column(justify="right", no_wrap=True)
-    table.add_row(*(Text(t, style="dim") for t in (f"  {name}", *heads)))
+    table.add_row(
+        _indented(Text(name, style="dim")), *(Text(t, style="dim") for t in heads)
+    )
     for label, s in scores.items():
         figures = (
             s.macro_abs_log_error,
@@ -83,8 +86,13 @@ def _scores(scores: Mapping[str, Score], name: str, _: Words) -> Table:
             s.median_log_bias,
         )
         cells = (str(s.scored), *map(_figure, figures), _percent(s.interval_coverage))
-        table.add_row(Text(f"  {label}"), *cells)
+        table.add_row(_indented(Text(label)), *cells)
     return table
+
+
+def _indented(text: Text) -> Padding:
+    """Keep the margin where a long name takes a second line."""
+    return Padding(text, (0, 0, 0, 2))
 
 
 def _figure(value: float | None) -> str:
