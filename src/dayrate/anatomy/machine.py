@@ -34,7 +34,9 @@ def hardware_of(
     """Take calibration, power and price of an accelerator, as a quote does."""
     w = money.w
     served = engine_of(scenario, device, w)
-    setting = setting_for(device, model, precision.weights, served.era)
+    setting = setting_for(
+        device, model, precision.weights, served.era, precision.kv_cache
+    )
     factor, usual = factors_of(setting, fitted_factors()), ActivityPower()
     efficiency = calibrated_efficiency(setting)
     w.choice(
